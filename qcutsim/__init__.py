@@ -1,0 +1,65 @@
+"""qcutsim: where the time of circuit cutting goes, and what it would be otherwise.
+
+The names below are loaded when first used, so that ``import qcutsim`` stays light and nothing
+that only simulates needs qiskit.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CalibrationProfile": "qcutsim.calibrate",
+    "Comparison": "qcutsim.analysis",
+    "Scenario": "qcutsim.scenario",
+    "calibrate_logs": "qcutsim.calibrate",
+    "compare_logs": "qcutsim.comparison",
+    "load_profile": "qcutsim.calibrate",
+    "load_scenario": "qcutsim.scenario",
+    "read_queries": "qcutsim.records",
+    "read_records": "qcutsim.records",
+    "run_quickstart": "qcutsim.quickstart",
+    "run_scenario": "qcutsim.measure",
+    "save_profile": "qcutsim.calibrate",
+    "simulate_scenario": "qcutsim.simulation",
+}
+
+__all__ = [
+    "CalibrationProfile",
+    "Comparison",
+    "Scenario",
+    "__version__",
+    "calibrate_logs",
+    "compare_logs",
+    "load_profile",
+    "load_scenario",
+    "read_queries",
+    "read_records",
+    "run_quickstart",
+    "run_scenario",
+    "save_profile",
+    "simulate_scenario",
+]
+
+if TYPE_CHECKING:
+    from qcutsim.analysis import Comparison
+    from qcutsim.calibrate import CalibrationProfile, calibrate_logs, load_profile, save_profile
+    from qcutsim.comparison import compare_logs
+    from qcutsim.measure import run_scenario
+    from qcutsim.quickstart import run_quickstart
+    from qcutsim.records import read_queries, read_records
+    from qcutsim.scenario import Scenario, load_scenario
+    from qcutsim.simulation import simulate_scenario
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qcutsim' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

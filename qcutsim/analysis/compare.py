@@ -1,0 +1,167 @@
+"""Simulated beside measured: the error of each configuration, and of all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from qcutsim.analysis.configurations import Configuration, speed_ups, summarise
+from qcutsim.errors import LogError
+from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_records
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration, measured and simulated; errors are simulated / measured - 1.
+
+    ``is_prediction``: the profile was not calibrated on this number of workers.
+    ``measured_spread`` is (highest - lowest) / median of the measured makespans.
+    """
+
+    partition_labels: str
+    cuts: int
+    pool: str
+    workers: int
+    straggler_probability: float
+    straggler_delay_s: float
+    is_prediction: bool
+    queries: int
+    measured_makespan_s: float
+    measured_spread: float
+    simulated_makespan_s: float
+    makespan_error: float
+    measured_speed_up: float | None
+    simulated_speed_up: float | None
+    speed_up_error: float | None
+
+
+class ErrorSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Absolute errors over a group of configurations: their median and 90th percentile."""
+
+    group: str
+    configurations: int
+    median_abs_error_makespan: float
+    p90_abs_error_makespan: float
+    median_abs_error_speed_up: float | None
+    p90_abs_error_speed_up: float | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Every configuration that was both measured and simulated, and those that were not."""
+
+    configurations: tuple[Compared, ...]
+    summaries: tuple[ErrorSummary, ...]
+    only_measured: tuple[str, ...]
+    only_simulated: tuple[str, ...]
+
+
+def read_query_records(
+    logs: Iterable[str | os.PathLike[str]], skipped: SkipReport | None = None
+) -> tuple[list[RunRecord], list[QueryRecord]]:
+    """The runs and queries of logs, without their tasks.
+
+    Raises:
+        LogError: a log cannot be read.
+    """
+    runs: list[RunRecord] = []
+    queries: list[QueryRecord] = []
+    for log in logs:
+        for record in read_records(log, skipped):
+            if type(record) is QueryRecord:
+                queries.append(record)
+            elif type(record) is RunRecord:
+                runs.append(record)
+    return runs, queries
+
+
+def compare_queries(
+    measured: Sequence[QueryRecord],
+    simulated: Sequence[QueryRecord],
+    calibrated_workers: Mapping[str, Sequence[int]],
+) -> Comparison:
+    """Pair configurations that match in everything and compare their median makespans.
+
+    Args:
+        measured: queries of real runs.
+        simulated: queries of simulations.
+        calibrated_workers: pool kind -> pool sizes the profile was calibrated on.
+
+    Raises:
+        LogError: nothing matches.
+    """
+    real, virtual = summarise(measured), summarise(simulated)
+    real_speed_up, virtual_speed_up = speed_ups(real), speed_ups(virtual)
+    both = [key for key in real if key in virtual]
+    if not both:
+        raise LogError(
+            f"none of the {len(real)} measured configurations is among the {len(virtual)} "
+            "simulated ones; simulate the scenario that was measured"
+        )
+    compared = []
+    for key in both:
+        measured_s, simulated_s = real[key].makespan_s, virtual[key].makespan_s
+        ups = (real_speed_up.get(key), virtual_speed_up.get(key))
+        compared.append(
+            Compared(
+                partition_labels=key.partition_labels,
+                cuts=key.cuts,
+                pool=key.pool,
+                workers=key.workers,
+                straggler_probability=key.straggler_probability,
+                straggler_delay_s=key.straggler_delay_s,
+                is_prediction=key.workers not in calibrated_workers.get(key.pool, ()),
+                queries=real[key].queries,
+                measured_makespan_s=measured_s,
+                measured_spread=(real[key].highest_s - real[key].lowest_s) / measured_s,
+                simulated_makespan_s=simulated_s,
+                makespan_error=simulated_s / measured_s - 1,
+                measured_speed_up=ups[0],
+                simulated_speed_up=ups[1],
+                speed_up_error=ups[1] / ups[0] - 1 if ups[0] and ups[1] else None,
+            )
+        )
+    return Comparison(
+        configurations=tuple(compared),
+        summaries=tuple(_error_summaries(compared)),
+        only_measured=tuple(_name(key) for key in real if key not in virtual),
+        only_simulated=tuple(_name(key) for key in virtual if key not in real),
+    )
+
+
+def _error_summaries(compared: Sequence[Compared]) -> Iterable[ErrorSummary]:
+    pools = sorted({row.pool for row in compared})
+    for is_prediction, title in ((False, "calibrated"), (True, "predicted")):
+        for pool in pools:
+            group = [c for c in compared if c.pool == pool and c.is_prediction == is_prediction]
+            if group:
+                sizes = sorted({row.workers for row in group})
+                shown = ", ".join(str(size) for size in sizes)
+                yield _error_summary(f"{pool}, {shown} workers ({title})", group)
+    yield _error_summary("all", compared)
+
+
+def _error_summary(group: str, rows: Sequence[Compared]) -> ErrorSummary:
+    makespan = np.abs([row.makespan_error for row in rows])
+    speed_up = np.abs([row.speed_up_error for row in rows if row.speed_up_error is not None])
+    return ErrorSummary(
+        group=group,
+        configurations=len(rows),
+        median_abs_error_makespan=float(np.median(makespan)),
+        p90_abs_error_makespan=float(np.quantile(makespan, 0.9)),
+        median_abs_error_speed_up=float(np.median(speed_up)) if speed_up.size else None,
+        p90_abs_error_speed_up=float(np.quantile(speed_up, 0.9)) if speed_up.size else None,
+    )
+
+
+def _name(key: Configuration) -> str:
+    stragglers = (
+        f", stragglers {key.straggler_probability:g} x {key.straggler_delay_s:g} s"
+        if key.straggler_probability > 0
+        else ""
+    )
+    return (
+        f"{key.dataset} {key.partition_labels} {key.pipeline} {key.shots} shots, "
+        f"{key.workers} {key.pool}, {key.policy}{stragglers}"
+    )

@@ -1,0 +1,85 @@
+"""Queries of one configuration, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from qcutsim.records import QueryRecord
+
+STAGES = ("partition", "generate", "execute", "reconstruct")
+
+
+class Configuration(NamedTuple):
+    """What two queries must have in common to be compared."""
+
+    dataset: str
+    pipeline: str
+    partition_labels: str
+    cuts: int
+    observable: str
+    shots: int
+    pool: str
+    policy: str
+    straggler_probability: float
+    straggler_delay_s: float
+    workers: int
+
+    @classmethod
+    def of(cls, query: QueryRecord) -> Configuration:
+        """The configuration of a query; a delay that never strikes is none."""
+        fields = [getattr(query, name) for name in cls._fields]
+        found = cls(*fields)
+        return found if found.straggler_probability > 0 else found._replace(straggler_delay_s=0.0)
+
+    @property
+    def alone(self) -> Configuration:
+        """The same with one worker: what speed-up is measured against."""
+        return self._replace(workers=1)
+
+
+class Summary(NamedTuple):
+    """Times of one configuration's warm queries, in seconds.
+
+    ``stages_s`` are medians in the order of :data:`STAGES`.
+    """
+
+    queries: int
+    makespan_s: float
+    lowest_s: float
+    highest_s: float
+    stages_s: tuple[float, ...]
+
+    @property
+    def stage_shares(self) -> tuple[float, ...]:
+        """Each stage's part of their sum."""
+        total = sum(self.stages_s)
+        return tuple(s / total if total > 0 else 0.0 for s in self.stages_s)
+
+
+def summarise(queries: Iterable[QueryRecord]) -> dict[Configuration, Summary]:
+    """Summaries by configuration, sorted; cold and failed queries are left out."""
+    by_configuration: dict[Configuration, list[QueryRecord]] = {}
+    for query in queries:
+        if query.outcome == "ok" and not query.is_cold:
+            by_configuration.setdefault(Configuration.of(query), []).append(query)
+    return {key: _summary(by_configuration[key]) for key in sorted(by_configuration)}
+
+
+def _summary(queries: list[QueryRecord]) -> Summary:
+    totals = [query.total_s for query in queries]
+    stages = tuple(
+        float(np.median([getattr(query, f"{stage}_s") for query in queries])) for stage in STAGES
+    )
+    return Summary(len(queries), float(np.median(totals)), min(totals), max(totals), stages)
+
+
+def speed_ups(summaries: dict[Configuration, Summary]) -> dict[Configuration, float]:
+    """Makespan with one worker over makespan, where both were seen."""
+    return {
+        key: summaries[key.alone].makespan_s / summary.makespan_s
+        for key, summary in summaries.items()
+        if key.alone in summaries and summary.makespan_s > 0
+    }

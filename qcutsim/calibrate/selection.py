@@ -1,0 +1,54 @@
+"""Which queries of a log a calibration uses: ``--only workers<=2``."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from qcutsim.errors import InputError
+from qcutsim.records import QueryRecord
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "==": operator.eq,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_TEST = re.compile(r"\s*(\w+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
+_FIELDS = {f.name: f.type for f in msgspec.structs.fields(QueryRecord)}
+
+
+def query_filter(tests: Sequence[str]) -> Callable[[QueryRecord], bool]:
+    """A predicate that holds where every test does; a test is ``field OP value``.
+
+    >>> query_filter(["workers<=2", "pool=threads"])  # doctest: +ELLIPSIS
+    <function ...>
+
+    Raises:
+        InputError: a test is not of that form, or names a field that queries do not have.
+    """
+    checks = [_check(test) for test in tests]
+    return lambda query: all(check(query) for check in checks)
+
+
+def _check(test: str) -> Callable[[QueryRecord], bool]:
+    found = _TEST.fullmatch(test)
+    if found is None:
+        raise InputError(f"--only {test!r}: expected FIELD OP VALUE, as in 'workers<=2'")
+    name, symbol, text = found.groups()
+    if _FIELDS.get(name) not in (int, float, str):
+        usable = sorted(n for n, kind in _FIELDS.items() if kind in (int, float, str))
+        raise InputError(f"--only {test!r}: no field {name!r}; there are: {', '.join(usable)}")
+    try:
+        value = _FIELDS[name](text)
+    except ValueError:
+        raise InputError(f"--only {test!r}: {name!r} is a number, {text!r} is not") from None
+    compare = _COMPARE[symbol]
+    return lambda query: compare(getattr(query, name), value)

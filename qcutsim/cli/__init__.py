@@ -1,0 +1,58 @@
+"""The command line: a thin shell over the Python API, light until a command needs more."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import qcutsim
+from qcutsim.errors import ExecutionError, QcutsimError
+
+_COMMANDS = {
+    "quickstart": "the main job: real queries on Iris, calibrated, simulated, compared",
+    "run": "run a scenario for real on Aer and log every stage and task",
+    "calibrate": "learn service times from logs",
+    "simulate": "simulate a scenario under a profile",
+    "compare": "hold simulated times against measured ones",
+    "shape": "export the workload shapes of a scenario, for simulation elsewhere",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 (a query failed), 2 (bad input), 130."""
+    parser = argparse.ArgumentParser(
+        prog="qcutsim",
+        description="Where the time of circuit cutting goes, and what it would be otherwise.",
+        epilog="example: qcutsim quickstart --out quickstart-out",
+    )
+    parser.add_argument("--version", action="version", version=f"qcutsim {qcutsim.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in _COMMANDS.items():
+        module = import_module(f"qcutsim.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=module.__doc__,
+            epilog=f"example: {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except QcutsimError as error:
+        sys.stderr.write(f"qcutsim {arguments.command}: {error}\n")
+        return 1 if isinstance(error, ExecutionError) else 2
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"qcutsim {arguments.command}: interrupted; logs written so far are readable, "
+            "and the same command goes on where a run stopped\n"
+        )
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone
+        sys.stderr.close()
+        return 1
+    return 0

@@ -1,0 +1,76 @@
+"""Measured logs held against a profile's simulation of them, or against a simulated log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from qcutsim.analysis import Comparison, compare_queries, read_query_records
+from qcutsim.calibrate import CalibrationProfile
+from qcutsim.errors import InputError, LogError
+from qcutsim.progress import ProgressCallback, no_progress
+from qcutsim.records import QueryRecord, RunRecord, SkipReport
+from qcutsim.scenario import Scenario
+from qcutsim.simulation import Simulation
+
+
+def compare_logs(
+    measured: Sequence[str | os.PathLike[str]],
+    *,
+    profile: CalibrationProfile,
+    simulated: Sequence[str | os.PathLike[str]] = (),
+    skipped: SkipReport | None = None,
+    on_progress: ProgressCallback = no_progress,
+) -> Comparison:
+    """Compare measured makespan and speed-up with simulated ones.
+
+    Args:
+        measured: logs of real runs.
+        profile: tells which pool sizes it was calibrated on, and simulates what the logs hold.
+        simulated: logs of simulations under ``profile``; where given, nothing is simulated anew.
+        skipped: collects the lines that could not be read.
+        on_progress: called with (cells simulated, all cells).
+
+    Raises:
+        LogError: a log cannot be read, is of the wrong kind, or nothing matches.
+        ProfileError: the profile does not hold what a measured cell needs.
+        InputError: a simulated log was made under another profile.
+    """
+    runs, queries = read_query_records(measured, skipped)
+    if any(run.origin != "measured" for run in runs):
+        raise LogError(
+            f"{', '.join(map(str, measured))}: holds a simulated run; give measured logs"
+        )
+    if simulated:
+        virtual_runs, virtual = read_query_records(simulated, skipped)
+        for run in virtual_runs:
+            if run.profile_key != profile.key:
+                raise InputError(
+                    f"{', '.join(map(str, simulated))}: was simulated under another profile "
+                    f"({str(run.profile_key)[:12]}, not {profile.key[:12]}); simulate again"
+                )
+    else:
+        virtual = _simulate_measured(runs, queries, profile, on_progress)
+    calibrated = {kind: pool.workers for kind, pool in profile.pools.items()}
+    return compare_queries(queries, virtual, calibrated)
+
+
+def _simulate_measured(
+    runs: list[RunRecord],
+    queries: list[QueryRecord],
+    profile: CalibrationProfile,
+    on_progress: ProgressCallback,
+) -> list[QueryRecord]:
+    scenarios = {run.scenario_key: Scenario.from_resolved(run.scenario) for run in runs}
+    seen = {query.cell for query in queries if not query.is_cold and query.outcome == "ok"}
+    work = [
+        (Simulation(scenario, profile), cell)
+        for scenario in scenarios.values()
+        for cell in scenario.cells
+        if cell.key in seen
+    ]
+    found: list[QueryRecord] = []
+    for number, (simulation, cell) in enumerate(work, start=1):
+        found += [r for r in simulation.cell_records(cell) if type(r) is QueryRecord]
+        on_progress(number, len(work))
+    return found

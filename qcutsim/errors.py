@@ -1,0 +1,56 @@
+"""The exceptions qcutsim raises on purpose.
+
+* QcutsimError             - anything a caller may want to catch
+    * InputError           - something the user gave is wrong: exit code 2
+        * ScenarioError    - a scenario YAML
+        * LogError         - a JSONL log
+        * ProfileError     - a calibration profile or a workload shape
+        * CalibrationError - logs that are sound but do not hold what a model needs
+    * MissingExtraError    - an optional dependency is not installed: exit code 2
+    * ExecutionError       - a query could not be executed (its worker's error is in the message)
+    * PolicyError          - a dispatch policy or driver broke the dispatcher's rules (a bug)
+"""
+
+from __future__ import annotations
+
+
+class QcutsimError(Exception):
+    """Base of every exception that qcutsim raises on purpose."""
+
+
+class InputError(QcutsimError):
+    """Something the user gave is wrong; the message says what, where, and what is right."""
+
+
+class ScenarioError(InputError):
+    """A scenario file cannot be used."""
+
+
+class LogError(InputError):
+    """A JSONL log cannot be used."""
+
+
+class ProfileError(InputError):
+    """A calibration profile or a workload shape cannot be used."""
+
+
+class CalibrationError(InputError):
+    """The logs hold too little for a model; the message says which runs would supply it."""
+
+
+class MissingExtraError(QcutsimError):
+    """A command needs an optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package '{package}', which is not installed; "
+            f"install the extra with: pip install 'qcutsim[{extra}]'"
+        )
+
+
+class ExecutionError(QcutsimError):
+    """A query failed; the message carries the error of the worker that ran it last."""
+
+
+class PolicyError(QcutsimError):
+    """The dispatcher was fed an impossible event or its policy made an impossible choice."""

@@ -1,0 +1,47 @@
+"""Workload shapes of scenarios: the estimator's export to the simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from qcutsim.calibrate import write_whole
+from qcutsim.estimator.pipeline import Query
+from qcutsim.learning import bind_model
+from qcutsim.scenario import Scenario, Workload
+from qcutsim.workload import WorkloadShape, shape_name
+
+
+def shape_of(workload: Workload) -> WorkloadShape:
+    """Generate a workload's subexperiments and describe them; bindings do not matter."""
+    from qcutsim.estimator import make_pipeline
+
+    qubits = len(workload.observable)
+    query = Query(
+        circuit=bind_model(np.linspace(0.1, 1.0, qubits), np.linspace(0.2, 2.0, 2 * qubits)),
+        observable=workload.observable,
+        partition_labels=workload.partition_labels,
+        shots=workload.shots,
+        seed=0,
+    )
+    pipeline = make_pipeline(workload.pipeline)
+    return pipeline.generate(query, pipeline.partition(query)).shape
+
+
+def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
+    """Write the shape of every workload of a scenario; returns the files.
+
+    Raises:
+        InputError: a workload cannot be cut as asked, or a file cannot be written.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for cell in scenario.cells:
+        work = cell.workload
+        name = shape_name(work.pipeline, work.partition_labels, work.observable)
+        if name not in files:
+            data = msgspec.json.format(msgspec.json.encode(shape_of(work)), indent=0)
+            files[name] = write_whole(out_dir / name, data)
+    return list(files.values())

@@ -1,0 +1,26 @@
+"""Optional dependencies, asked for by name before they are needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from qcutsim.errors import MissingExtraError
+
+_EXTRA_OF = {
+    "matplotlib": "real",
+    "qiskit": "real",
+    "qiskit_addon_cutting": "real",
+    "qiskit_aer": "real",
+    "sklearn": "real",
+}
+
+
+def require(*packages: str) -> None:
+    """Check that the packages are installed, without importing them.
+
+    Raises:
+        MissingExtraError: names the first that is missing and the extra that brings it.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, _EXTRA_OF[package])

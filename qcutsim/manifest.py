@@ -1,0 +1,94 @@
+"""Where a result comes from: versions, machine and commit, written into every output."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+import qcutsim
+
+_PACKAGES = ("qiskit", "qiskit-aer", "qiskit-addon-cutting", "numpy", "simpy", "torch")
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The host of a run. ``cores`` are those this process may use."""
+
+    system: str
+    processor: str
+    cores: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Origin of a result."""
+
+    qcutsim: str
+    python: str
+    machine: Machine
+    packages: dict[str, str]
+    commit: str | None = None
+
+
+def usable_cores() -> int:
+    """Number of cores this process may run on (its affinity mask where there is one)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    root = Path(qcutsim.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _installed() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def collect_manifest() -> Manifest:
+    """Describe this machine and this installation; imports none of the packages it names."""
+    return Manifest(
+        qcutsim=qcutsim.__version__,
+        python=platform.python_version(),
+        machine=Machine(
+            system=f"{platform.system()} {platform.machine()}",
+            processor=_processor(),
+            cores=usable_cores(),
+        ),
+        packages=_installed(),
+        commit=_commit(),
+    )

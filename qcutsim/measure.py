@@ -1,0 +1,348 @@
+"""Real runs of a scenario: every cell, interleaved, logged, resumable."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qcutsim.errors import ExecutionError, InputError, LogError, ScenarioError
+from qcutsim.extras import require
+from qcutsim.manifest import collect_manifest
+from qcutsim.progress import ProgressCallback, no_progress
+from qcutsim.records import (
+    SCHEMA,
+    LogWriter,
+    QueryRecord,
+    RunRecord,
+    TaskRecord,
+    read_records,
+)
+from qcutsim.runtime import Driver, Pool, make_pool
+from qcutsim.runtime.loop import run_async
+from qcutsim.scenario import Cell, Scenario, Workload, record_fields
+from qcutsim.seeds import seed_sequence, straggler_delays_s, stream
+
+if TYPE_CHECKING:
+    from qcutsim.estimator import Query, QueryOutcome
+
+LOG_NAME = "run.jsonl"
+WARM_UP_QUERIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """One query to measure."""
+
+    cell: Cell
+    repetition: int
+    index: int
+
+    @property
+    def identity(self) -> tuple[str, int, int]:
+        return (self.cell.key, self.repetition, self.index)
+
+
+def run_scenario(
+    scenario: Scenario,
+    out_dir: str | os.PathLike[str],
+    *,
+    log_events: bool = False,
+    on_progress: ProgressCallback = no_progress,
+) -> Path:
+    """Run every query of a scenario on Aer and log it; needs the extra ``real``.
+
+    Rounds visit all cells in a random order of their own, so that no configuration is measured
+    at one time only. An interrupted run of the same scenario goes on where it stopped.
+
+    Args:
+        scenario: what to run.
+        out_dir: made if need be; the log is ``run.jsonl`` in it.
+        log_events: also log what the dispatcher saw and decided.
+        on_progress: called with (queries done, all queries).
+
+    Returns:
+        The path of the log.
+
+    Raises:
+        InputError: the scenario cannot be run for real, or ``out_dir`` holds another one's log.
+        ExecutionError: a query failed; what was measured before is in the log.
+        MissingExtraError: the extra ``real`` is not installed.
+    """
+    require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn")
+    _check_runnable(scenario)
+    out = Path(out_dir)
+    log = out / LOG_NAME
+    done = _done_before(log, scenario)
+    todo = [planned for planned in _order(scenario) if planned.identity not in done]
+    total = len(todo) + len(done)
+    on_progress(len(done), total)
+    if not todo:
+        return log
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made ({error.strerror})") from error
+    with LogWriter(log) as writer:
+        measurement = _Measurement(scenario, writer, log_events=log_events)
+        run_async(measurement.run(todo, len(done), total, on_progress))
+    return log
+
+
+def _check_runnable(scenario: Scenario) -> None:
+    for cell in scenario.cells:
+        if cell.pool.kind == "dedicated":
+            raise ScenarioError(
+                f"{scenario.source}: pool.kind: 'dedicated' can only be simulated; "
+                "a real run takes 'threads' or 'processes'"
+            )
+        if cell.arrivals.kind != "sequence":
+            raise ScenarioError(
+                f"{scenario.source}: arrivals.kind: {cell.arrivals.kind!r} can only be "
+                "simulated; a real run takes 'sequence'"
+            )
+
+
+def _done_before(log: Path, scenario: Scenario) -> set[tuple[str, int, int]]:
+    if not log.exists() or log.stat().st_size == 0:
+        return set()
+    done = set()
+    for record in read_records(log):
+        if type(record) is RunRecord and record.scenario_key != scenario.key:
+            raise LogError(
+                f"{log}: holds a run of another scenario or seed "
+                f"({record.scenario.get('name')!r}, seed {record.seed}); "
+                "give another --out, or move it away"
+            )
+        if type(record) is QueryRecord and record.outcome == "ok" and not record.is_cold:
+            done.add((record.cell, record.repetition, record.index))
+    return done
+
+
+def _order(scenario: Scenario) -> Iterator[_Planned]:
+    for repetition in range(scenario.repetitions):
+        shuffled = stream(scenario.seed, "order", repetition).permutation(len(scenario.cells))
+        for position in shuffled:
+            cell = scenario.cells[position]
+            for index in range(cell.queries):
+                yield _Planned(cell, repetition, index)
+
+
+@dataclass(slots=True)
+class _Measurement:
+    """State of one run: its clock, its log and the numbers of its queries."""
+
+    scenario: Scenario
+    writer: LogWriter
+    log_events: bool
+    start_s: float = field(default_factory=time.monotonic)
+    next_query: int = 0
+
+    def clock(self) -> float:
+        return time.monotonic() - self.start_s
+
+    async def run(
+        self, todo: list[_Planned], done: int, total: int, on_progress: ProgressCallback
+    ) -> None:
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.writer.write(
+            RunRecord(
+                schema=SCHEMA,
+                run=f"{self.scenario.key[:12]}-{started_at}",
+                origin="measured",
+                manifest=collect_manifest(),
+                scenario=self.scenario.resolved(),
+                scenario_key=self.scenario.key,
+                seed=self.scenario.seed,
+                started_at=started_at,
+            )
+        )
+        async with _pools(planned.cell for planned in todo) as pools:
+            for kind in pools:
+                await self._warm_up(pools[kind], [p.cell for p in todo if p.cell.pool.kind == kind])
+            for number, planned in enumerate(todo, start=done + 1):
+                await self._measure(pools[planned.cell.pool.kind], planned)
+                on_progress(number, total)
+
+    async def _warm_up(self, pool: Pool, cells: list[Cell]) -> None:
+        """Let every worker load and run what the measured queries need; logged as cold."""
+        most = max(cells, key=lambda cell: cell.pool.workers)
+        cut = [c.workload for c in cells if len(set(c.workload.partition_labels)) > 1]
+        workload = min(
+            cut or [most.workload], key=lambda workload: len(set(workload.partition_labels))
+        )
+        cell = msgspec.structs.replace(
+            most, workload=workload, stragglers=type(most.stragglers)(), queries=1
+        )
+        for index in range(WARM_UP_QUERIES):
+            await self._measure(pool, _Planned(cell, 0, index), is_cold=True)
+
+    async def _measure(self, pool: Pool, planned: _Planned, *, is_cold: bool = False) -> None:
+        from qcutsim.estimator import estimate, make_pipeline
+
+        cell, number = planned.cell, self.next_query
+        self.next_query += 1
+        pipeline = make_pipeline(cell.workload.pipeline)
+        query = _query(self.scenario.seed, cell.workload, planned)
+        driver = Driver(
+            pool,
+            workers=cell.pool.workers,
+            policy=cell.policy.kind,
+            clock=self.clock,
+            clock_offset_s=self.start_s,
+            on_event=self.writer.write if self.log_events else None,
+        )
+        key = (planned.repetition, planned.index)
+        try:
+            async with driver:
+                outcome = await estimate(
+                    pipeline,
+                    query,
+                    driver,
+                    number=number,
+                    delays_s=lambda tasks, attempt: straggler_delays_s(
+                        self.scenario.seed,
+                        tasks,
+                        probability=cell.stragglers.probability,
+                        delay_s=cell.stragglers.delay_s,
+                        key=(*key, attempt),
+                    ).tolist(),
+                    clock=self.clock,
+                )
+        except ExecutionError as error:
+            self.writer.write(_failed_record(cell, planned, number, self.clock(), str(error)))
+            raise
+        self.writer.write(
+            *_task_records(number, outcome, query),
+            _query_record(cell, planned, number, outcome, is_cold=is_cold),
+        )
+
+
+@asynccontextmanager
+async def _pools(cells: Iterable[Cell]) -> AsyncIterator[dict[str, Pool]]:
+    """One started pool a kind, as large as the largest cell wants; smaller cells use a part."""
+    from qcutsim.estimator import make_pipeline
+
+    wanted: dict[str, tuple[int, str]] = {}
+    for cell in cells:
+        function = make_pipeline(cell.workload.pipeline).task_function
+        workers = max(cell.pool.workers, wanted.get(cell.pool.kind, (0, ""))[0])
+        wanted[cell.pool.kind] = (workers, function)
+    pools: dict[str, Pool] = {
+        kind: make_pool(kind, workers, function) for kind, (workers, function) in wanted.items()
+    }
+    started: list[Pool] = []
+    try:
+        for pool in pools.values():
+            await pool.start()
+            started.append(pool)
+        yield pools
+    finally:
+        for pool in started:
+            await pool.stop()
+
+
+def _query(seed: int, workload: Workload, planned: _Planned) -> Query:
+    from qcutsim.estimator import Query
+    from qcutsim.learning import bind_model, load_iris_angles, random_weights
+
+    dataset = load_iris_angles()
+    sample = (planned.repetition * 7 + planned.index) % len(dataset.labels)
+    angles = dataset.angles[sample]
+    key = (planned.repetition, planned.index)
+    return Query(
+        circuit=bind_model(angles, random_weights(len(angles), seed)),
+        observable=workload.observable,
+        partition_labels=workload.partition_labels,
+        shots=workload.shots,
+        seed=int(seed_sequence(seed, "query", *key).generate_state(1)[0]),
+    )
+
+
+def _task_records(number: int, outcome: QueryOutcome, query: Query) -> list[TaskRecord]:
+    records = []
+    for run in outcome.runs:
+        of = outcome.shape.classes[outcome.class_indices[run.task]]
+        records.append(
+            TaskRecord(
+                query=number,
+                task=run.task,
+                attempt=run.attempt,
+                worker=run.worker,
+                outcome=run.outcome,
+                partition=of.partition,
+                width=of.width,
+                depth=of.depth,
+                mid_circuit_measurements=of.mid_circuit_measurements,
+                shots=query.shots,
+                ready_s=run.ready_s,
+                dispatched_s=run.dispatched_s,
+                started_s=run.started_s,
+                ended_s=run.ended_s,
+                collected_s=run.collected_s,
+                cpu_s=run.cpu_s,
+                injected_delay_s=run.injected_delay_s,
+                payload_bytes=run.payload_bytes,
+                result_bytes=run.result_bytes,
+            )
+        )
+    return records
+
+
+def _query_record(
+    cell: Cell,
+    planned: _Planned,
+    number: int,
+    outcome: QueryOutcome,
+    *,
+    is_cold: bool,
+) -> QueryRecord:
+    shape = outcome.shape
+    return QueryRecord(
+        query=number,
+        **record_fields(cell, planned.repetition, planned.index),
+        cuts=shape.cuts,
+        coefficients=shape.coefficients,
+        subexperiments=shape.subexperiments,
+        executed=len(outcome.runs),
+        submitted_s=outcome.submitted_s,
+        partition_s=outcome.partition_s,
+        generate_s=outcome.generate_s,
+        execute_s=outcome.execute_s,
+        reconstruct_s=outcome.reconstruct_s,
+        total_s=outcome.total_s,
+        coordinator_cpu_s=outcome.coordinator_cpu_s,
+        process_cpu_s=outcome.process_cpu_s,
+        reconstruction_work=shape.reconstruction_work(cell.workload.shots),
+        value=outcome.estimate.value,
+        std=outcome.estimate.std,
+        is_cold=is_cold,
+    )
+
+
+def _failed_record(
+    cell: Cell, planned: _Planned, number: int, now_s: float, error: str
+) -> QueryRecord:
+    return QueryRecord(
+        query=number,
+        **record_fields(cell, planned.repetition, planned.index),
+        cuts=0,
+        coefficients=0,
+        subexperiments=0,
+        executed=0,
+        submitted_s=now_s,
+        partition_s=0.0,
+        generate_s=0.0,
+        execute_s=0.0,
+        reconstruct_s=0.0,
+        total_s=0.0,
+        outcome="failed",
+        error=error,
+    )

@@ -1,0 +1,135 @@
+"""The main job: run, calibrate, simulate, compare, on Iris, with one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from qcutsim.analysis import Comparison, Configuration, Summary, read_query_records, summarise
+from qcutsim.calibrate import CalibrationProfile, calibrate_logs, save_profile, write_whole
+from qcutsim.comparison import compare_logs
+from qcutsim.errors import InputError
+from qcutsim.extras import require
+from qcutsim.measure import LOG_NAME, run_scenario
+from qcutsim.progress import ProgressCallback, no_progress
+from qcutsim.records import LogWriter
+from qcutsim.report import draw_speed_up
+from qcutsim.scenario import Scenario, load_scenario
+from qcutsim.simulation import SIMULATED_NAME, Simulation
+
+CALIBRATED_ON = "workers<=2"
+
+Stage = Callable[[str], AbstractContextManager[ProgressCallback]]
+
+
+@dataclass(frozen=True, slots=True)
+class QuickstartResult:
+    """What the quickstart found and the files that hold it."""
+
+    profile: CalibrationProfile
+    measured: dict[Configuration, Summary]
+    simulated: dict[Configuration, Summary]
+    comparison: Comparison
+    substitutes: frozenset[str]
+    files: tuple[Path, ...]
+
+
+def packaged_scenario(name: str, seed: int | None = None) -> Scenario:
+    """One of the scenarios that come with qcutsim."""
+    with resources.as_file(resources.files("qcutsim.scenarios") / f"{name}.yaml") as path:
+        return load_scenario(path, seed=seed)
+
+
+def _quiet(title: str) -> AbstractContextManager[ProgressCallback]:
+    return nullcontext(no_progress)
+
+
+def run_quickstart(
+    out_dir: str | os.PathLike[str],
+    *,
+    seed: int | None = None,
+    stage: Stage = _quiet,
+) -> QuickstartResult:
+    """Run real cut queries on Iris, calibrate on pools of 1 and 2, simulate, compare, draw.
+
+    An interrupted measurement goes on where it stopped; what is made from it is made anew.
+
+    Args:
+        out_dir: where ``run.jsonl``, ``profile.json``, ``simulated.jsonl``, ``comparison.json``
+            and ``speedup.png`` go.
+        seed: of everything; the scenario's own by default.
+        stage: opens a progress display for each step.
+
+    Raises:
+        InputError: ``out_dir`` holds the log of another seed or scenario, or cannot be written.
+        ExecutionError: a query failed.
+        MissingExtraError: the extra ``real`` is not installed.
+    """
+    require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn", "matplotlib")
+    out = Path(out_dir)
+    measured_scenario = packaged_scenario("quickstart", seed)
+    larger_scenario = packaged_scenario("quickstart_larger", seed)
+    with stage("1/4 running real queries") as progress:
+        log = run_scenario(measured_scenario, out, on_progress=progress)
+    profile = calibrate_logs([log], only=[CALIBRATED_ON])
+    profile_path = save_profile(profile, out / "profile.json")
+    with stage("2/4 simulating") as progress:
+        simulated_path, substitutes = _simulate(
+            [measured_scenario, larger_scenario], profile, out, progress
+        )
+    with stage("3/4 comparing"):
+        comparison = compare_logs([log], profile=profile, simulated=[simulated_path])
+        comparison_path = write_whole(
+            out / "comparison.json", msgspec.json.format(msgspec.json.encode(comparison))
+        )
+    with stage("4/4 drawing"):
+        _, real = read_query_records([log])
+        _, virtual = read_query_records([simulated_path])
+        measured, simulated = summarise(real), summarise(virtual)
+        figure = draw_speed_up(measured, simulated, out / "speedup.png")
+    return QuickstartResult(
+        profile=profile,
+        measured=measured,
+        simulated=simulated,
+        comparison=comparison,
+        substitutes=frozenset(substitutes),
+        files=(out / LOG_NAME, profile_path, simulated_path, comparison_path, figure),
+    )
+
+
+def _simulate(
+    scenarios: list[Scenario],
+    profile: CalibrationProfile,
+    out: Path,
+    on_progress: ProgressCallback,
+) -> tuple[Path, set[str]]:
+    """All scenarios into one log; configurations that both name are simulated once."""
+    path = out / SIMULATED_NAME
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    total = sum(len(scenario.cells) for scenario in scenarios)
+    seen: set[str] = set()
+    substitutes: set[str] = set()
+    done = 0
+    with LogWriter(part) as writer:
+        for scenario in scenarios:
+            simulation = Simulation(scenario, profile)
+            writer.write(simulation.run_record())
+            for cell in scenario.cells:
+                if cell.key not in seen:
+                    writer.write(*simulation.cell_records(cell))
+                seen.add(cell.key)
+                done += 1
+                on_progress(done, total)
+            substitutes |= simulation.substitutes
+    try:
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    return path, substitutes

@@ -1,0 +1,295 @@
+"""The JSONL log: one JSON object a line, the same records from real and simulated runs.
+
+A log is a sequence of runs. A ``run`` record opens one; the ``query``, ``task`` and ``event``
+records after it belong to it. Times are seconds since the run's start on a monotonic clock.
+A query and its tasks are appended in one write, tasks first, so a query that is in the log is
+there whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, Self
+
+import msgspec
+
+from qcutsim.errors import LogError
+from qcutsim.manifest import Manifest
+
+SCHEMA = 1
+"""Version of the records; a reader refuses a run of another one."""
+
+Outcome = Literal["ok", "failed", "lost"]
+"""What became of a copy of a task."""
+
+
+class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
+    """Opens a run: what was asked, by which code, on which machine."""
+
+    schema: int
+    run: str
+    origin: Literal["measured", "simulated"]
+    manifest: Manifest
+    scenario: dict[str, Any]
+    scenario_key: str
+    seed: int
+    started_at: str | None = None
+    profile_key: str | None = None
+
+
+class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
+    """One estimator evaluation and the time of each of its stages (Eq. (1) of arXiv:2602.16233).
+
+    ``total_s`` runs from the first stage's start to the last one's end. ``coordinator_cpu_s`` is
+    the CPU time of the dispatching thread during the execute stage, ``process_cpu_s`` that of the
+    whole process (which holds the tasks of a thread pool, not those of worker processes).
+    """
+
+    query: int
+    cell: str
+    repetition: int
+    index: int
+    dataset: str
+    partition_labels: str
+    cuts: int
+    observable: str
+    shots: int
+    bindings: int = 1
+    request: str = "forward"
+    pipeline: str
+    coefficients: int
+    subexperiments: int
+    executed: int
+    pool: str
+    workers: int
+    policy: str
+    straggler_probability: float
+    straggler_delay_s: float
+    submitted_s: float
+    partition_s: float
+    generate_s: float
+    execute_s: float
+    reconstruct_s: float
+    total_s: float
+    coordinator_cpu_s: float | None = None
+    process_cpu_s: float | None = None
+    reconstruction: str = "per_shot"
+    reconstruction_work: int = 0
+    value: float | None = None
+    std: float | None = None
+    is_cold: bool = False
+    outcome: Literal["ok", "failed"] = "ok"
+    error: str | None = None
+    replication: int = 0
+
+
+class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
+    """The life of one task: ready, dispatched, started, ended, collected.
+
+    ``cpu_s`` is the CPU time of its work, ``None`` where threads that share a process make it
+    impossible to tell. ``injected_delay_s`` is part of ``ended_s - started_s``, not of ``cpu_s``.
+    """
+
+    query: int
+    task: int
+    attempt: int
+    worker: int
+    outcome: Outcome
+    partition: str
+    width: int
+    depth: int
+    mid_circuit_measurements: int
+    shots: int
+    bindings: int = 1
+    ready_s: float
+    dispatched_s: float
+    started_s: float
+    ended_s: float
+    collected_s: float
+    cpu_s: float | None = None
+    injected_delay_s: float = 0.0
+    payload_bytes: int = 0
+    result_bytes: int = 0
+
+
+class EventRecord(msgspec.Struct, tag="event", tag_field="kind", kw_only=True):
+    """One event the dispatcher handled and the actions it answered with."""
+
+    event: dict[str, Any]
+    actions: list[dict[str, Any]]
+
+
+Record = RunRecord | QueryRecord | TaskRecord | EventRecord
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+class LogWriter:
+    """Appends records to a file and flushes after each call of :meth:`write`.
+
+    A torn last line left by a crash is closed with a newline, never overwritten.
+
+    Raises:
+        LogError: the file cannot be opened for appending.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self._file: IO[bytes] = self.path.open("a+b")
+        except OSError as error:
+            raise LogError(f"{self.path}: cannot append to this log ({error.strerror})") from error
+        if self._file.tell() > 0:
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
+
+    def write(self, *records: Record) -> None:
+        """Append ``records``, one line each, in a single flushed write."""
+        self._file.write(_encoder.encode_lines(records))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that could not be read: where and why."""
+
+    path: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}"
+
+
+@dataclass(slots=True)
+class SkipReport:
+    """What a reader skipped. ``kept`` holds the first few; ``count`` counts them all."""
+
+    count: int = 0
+    kept: list[Skipped] = field(default_factory=list)
+    keep_at_most: int = 20
+
+    def add(self, skipped: Skipped) -> None:
+        """Count one more skipped line."""
+        self.count += 1
+        if len(self.kept) < self.keep_at_most:
+            self.kept.append(skipped)
+
+    def summary(self) -> str:
+        """One line a skipped line, and how many more there were."""
+        lines = [str(s) for s in self.kept]
+        if self.count > len(self.kept):
+            lines.append(f"... and {self.count - len(self.kept)} more")
+        return "\n".join(lines)
+
+
+def read_records(
+    path: str | os.PathLike[str], skipped: SkipReport | None = None, *, strict: bool = False
+) -> Iterator[Record]:
+    """Stream the records of a log in file order.
+
+    Args:
+        path: the log.
+        skipped: collects the lines that could not be read; a torn last line is among them.
+        strict: raise at the first unreadable line instead.
+
+    Raises:
+        LogError: the file is missing, empty, holds no readable record, or holds a run of another
+            schema version; with ``strict``, also for any unreadable line.
+    """
+    path = Path(path)
+    skipped = SkipReport() if skipped is None else skipped
+    found = False
+    last = Skipped(str(path), 0, "the file is empty")
+    decode = _decoder.decode
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            record = decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if not line.strip():
+                continue
+            last = _unreadable(path, number, line, error)
+            if strict:
+                raise LogError(str(last)) from error
+            skipped.add(last)
+            continue
+        found = True
+        if type(record) is RunRecord and record.schema != SCHEMA:
+            raise LogError(
+                f"{path}:{number}: field 'schema' is {record.schema}; this version of qcutsim "
+                f"reads {SCHEMA}; record the run again or use the version that wrote it"
+            )
+        yield record
+    if not found:
+        raise LogError(
+            f"{path}: no record could be read (line {last.line}: {last.reason}); "
+            "expected a log written by 'qcutsim run' or 'qcutsim simulate', one JSON object a line"
+        )
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb", buffering=1 << 20) as file:
+            yield from file
+    except FileNotFoundError:
+        raise LogError(f"{path}: no such log; write one with 'qcutsim run'") from None
+    except OSError as error:
+        raise LogError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _unreadable(path: Path, number: int, line: bytes, error: Exception) -> Skipped:
+    torn = "" if line.endswith(b"\n") else " (torn last line)"
+    shown = line[:60].decode("utf-8", "replace").rstrip()
+    return Skipped(str(path), number, f"{error}{torn}; the line begins {shown!r}")
+
+
+@dataclass(slots=True)
+class QueryLog:
+    """One query with its tasks and the run it belongs to."""
+
+    run: RunRecord
+    query: QueryRecord
+    tasks: list[TaskRecord]
+
+
+def read_queries(
+    paths: Iterable[str | os.PathLike[str]], skipped: SkipReport | None = None
+) -> Iterator[QueryLog]:
+    """Stream the queries of several logs, each with its task records.
+
+    Tasks whose query was never completed (the writer was stopped) are dropped.
+
+    Raises:
+        LogError: as :func:`read_records`; also for a query that no ``run`` record precedes.
+    """
+    for path in paths:
+        run: RunRecord | None = None
+        tasks: dict[int, list[TaskRecord]] = {}
+        for record in read_records(path, skipped):
+            if type(record) is TaskRecord:
+                tasks.setdefault(record.query, []).append(record)
+            elif type(record) is QueryRecord:
+                if run is None:
+                    raise LogError(
+                        f"{path}: query {record.query} stands before any 'run' record; "
+                        "the head of the log is missing"
+                    )
+                yield QueryLog(run, record, tasks.pop(record.query, []))
+            elif type(record) is RunRecord:
+                run = record
+                tasks.clear()

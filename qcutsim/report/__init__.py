@@ -1,0 +1,23 @@
+"""What people see: tables for the terminal, figures for paper."""
+
+from __future__ import annotations
+
+from qcutsim.report.figures import draw_speed_up
+from qcutsim.report.tables import (
+    comparison_table,
+    error_table,
+    profile_table,
+    stage_table,
+    summary_rows,
+    table_notes,
+)
+
+__all__ = [
+    "comparison_table",
+    "draw_speed_up",
+    "error_table",
+    "profile_table",
+    "stage_table",
+    "summary_rows",
+    "table_notes",
+]

@@ -1,0 +1,165 @@
+"""Tables for the terminal, and the same rows as plain data for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from qcutsim.analysis import STAGES, Comparison, Configuration, Summary, speed_ups
+from qcutsim.calibrate import CalibrationProfile
+
+
+def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]]:
+    """One plain row a configuration: makespan, spread, speed-up, stage shares."""
+    ups = speed_ups(summaries)
+    return [
+        {
+            **key._asdict(),
+            "queries": summary.queries,
+            "makespan_s": summary.makespan_s,
+            "lowest_s": summary.lowest_s,
+            "highest_s": summary.highest_s,
+            "speed_up": ups.get(key),
+            **{f"{s}_share": v for s, v in zip(STAGES, summary.stage_shares, strict=True)},
+        }
+        for key, summary in summaries.items()
+    ]
+
+
+def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
+    """Where the time went: makespan, speed-up and stage shares of each configuration."""
+    table = _table(
+        title, "cuts", "labels", "pool", "workers", "stragglers", "makespan s", "speed-up"
+    )
+    for stage in STAGES:
+        table.add_column(f"{stage} %", justify="right")
+    for row in summary_rows(summaries):
+        table.add_row(
+            str(row["cuts"]),
+            row["partition_labels"],
+            row["pool"],
+            str(row["workers"]),
+            _stragglers(row["straggler_probability"], row["straggler_delay_s"]),
+            f"{row['makespan_s']:.3f}",
+            _number(row["speed_up"]),
+            *(f"{100 * row[f'{stage}_share']:.1f}" for stage in STAGES),
+        )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Measured beside simulated, one row a configuration."""
+    table = _table(
+        "Measured and simulated (* = a pool size the profile was not calibrated on)",
+        "cuts",
+        "pool",
+        "workers",
+        "stragglers",
+        "measured s",
+        "spread %",
+        "simulated s",
+        "error %",
+        "speed-up meas.",
+        "sim.",
+        "error %",
+    )
+    for row in comparison.configurations:
+        table.add_row(
+            str(row.cuts),
+            row.pool,
+            f"{row.workers}{'*' if row.is_prediction else ' '}",
+            _stragglers(row.straggler_probability, row.straggler_delay_s),
+            f"{row.measured_makespan_s:.3f}",
+            f"{100 * row.measured_spread:.0f}",
+            f"{row.simulated_makespan_s:.3f}",
+            f"{100 * row.makespan_error:+.1f}",
+            _number(row.measured_speed_up),
+            _number(row.simulated_speed_up),
+            _percent(row.speed_up_error, signed=True),
+        )
+    return table
+
+
+def error_table(comparison: Comparison) -> Table:
+    """Absolute errors by group."""
+    table = _table(
+        "Absolute error of the simulation",
+        "group",
+        "configurations",
+        "makespan median %",
+        "p90 %",
+        "speed-up median %",
+        "p90 %",
+    )
+    for row in comparison.summaries:
+        table.add_row(
+            row.group,
+            str(row.configurations),
+            _percent(row.median_abs_error_makespan),
+            _percent(row.p90_abs_error_makespan),
+            _percent(row.median_abs_error_speed_up),
+            _percent(row.p90_abs_error_speed_up),
+        )
+    return table
+
+
+def profile_table(profile: CalibrationProfile) -> Table:
+    """What was calibrated: classes of subexperiments and what sharing does, by pool."""
+    table = _table(
+        f"Profile: pipeline {profile.pipeline}, {profile.shots} shots, {profile.queries} queries",
+        "pool",
+        "shares",
+        "efficiency",
+        "mid-circuit",
+        "width",
+        "depth",
+        "tasks",
+        "service ms",
+        "CPU ms",
+        "idle gap ms",
+    )
+    for kind, pool in sorted(profile.pools.items()):
+        for task in pool.tasks:
+            table.add_row(
+                kind,
+                f"{pool.sharing.capacity} {pool.sharing.resource}",
+                f"{pool.sharing.efficiency:.3f}",
+                str(task.mid_circuit_measurements),
+                str(task.width),
+                str(task.depth),
+                str(task.service_s.samples),
+                f"{1e3 * task.service_s.median:.2f}",
+                f"{1e3 * task.cpu_s.median:.2f}",
+                f"{1e3 * pool.idle_gap_s.median:.2f}",
+            )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        is_text = column in ("labels", "pool", "stragglers", "group", "shares")
+        table.add_column(column, justify="left" if is_text else "right")
+    return table
+
+
+def _stragglers(probability: float, delay_s: float) -> str:
+    return f"{probability:g} x {delay_s:g} s" if probability > 0 else "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+
+
+def table_notes(comparison: Comparison) -> Sequence[str]:
+    """What was left out of the comparison, a line each."""
+    lines = [f"measured, not simulated: {name}" for name in comparison.only_measured]
+    return lines + [f"simulated, not measured: {name}" for name in comparison.only_simulated]

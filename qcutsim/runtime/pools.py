@@ -1,0 +1,111 @@
+"""Worker pools: what the driver asks of one, and the pool of threads."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from typing import Literal, Protocol
+
+from qcutsim.errors import ExecutionError
+from qcutsim.runtime.messages import ResultMessage, TaskMessage
+from qcutsim.runtime.work import load_function, perform
+
+CancelMode = Literal["none", "sleep_only", "kill"]
+
+
+class PoolListener(Protocol):
+    """Hears from a pool, on the event loop's thread."""
+
+    def worker_joined(self, worker: int) -> None:
+        """A worker is ready."""
+
+    def worker_lost(self, worker: int) -> None:
+        """A worker died."""
+
+    def task_ended(self, worker: int, report: ResultMessage) -> None:
+        """A worker ran a task; ``report.error`` says whether it failed."""
+
+
+class Pool(Protocol):
+    """Runs task messages on numbered workers, one at a time each.
+
+    ``cancel`` says what can be done to a running task: nothing (a thread inside Aer runs to its
+    end), or kill its worker.
+    """
+
+    kind: str
+    cancel: CancelMode
+
+    async def start(self) -> None:
+        """Bring up all workers. Raises ``ExecutionError`` when one cannot start."""
+
+    def attach(self, listener: PoolListener | None, workers: int) -> None:
+        """Report to ``listener`` from now on, which uses ``workers`` of the pool's workers."""
+
+    def submit(self, worker: int, message: TaskMessage) -> None:
+        """Give an idle worker a task."""
+
+    async def stop(self) -> None:
+        """End all workers; a running task is abandoned or killed, as ``cancel`` says."""
+
+
+class ThreadPool:
+    """Threads of this process; while Aer runs they share one interpreter lock."""
+
+    kind = "threads"
+    cancel: CancelMode = "none"
+
+    def __init__(self, workers: int, function: str) -> None:
+        self._size = workers
+        self._function = load_function(function)
+        self._inboxes: list[queue.SimpleQueue[TaskMessage | None]] = []
+        self._threads: list[threading.Thread] = []
+        self._listener: PoolListener | None = None
+        self._has_own_cpu_clock = False
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in range(self._size):
+            inbox: queue.SimpleQueue[TaskMessage | None] = queue.SimpleQueue()
+            thread = threading.Thread(
+                target=self._serve, args=(number, inbox), name=f"worker-{number}", daemon=True
+            )
+            self._inboxes.append(inbox)
+            self._threads.append(thread)
+            thread.start()
+
+    def attach(self, listener: PoolListener | None, workers: int) -> None:
+        if workers > self._size:
+            raise ExecutionError(f"the pool has {self._size} threads, {workers} were asked for")
+        self._listener = listener
+        # Aer works in a thread of its own, so only the process's CPU clock sees it, and that
+        # tells one task's share only while no other task runs.
+        self._has_own_cpu_clock = workers == 1
+        if listener is not None:
+            for worker in range(workers):
+                listener.worker_joined(worker)
+
+    def submit(self, worker: int, message: TaskMessage) -> None:
+        self._inboxes[worker].put(message)
+
+    async def stop(self) -> None:
+        self._listener = None
+        for inbox in self._inboxes:
+            inbox.put(None)
+        self._inboxes.clear()
+        self._threads.clear()
+
+    def _serve(self, worker: int, inbox: queue.SimpleQueue[TaskMessage | None]) -> None:
+        while (message := inbox.get()) is not None:
+            clock = time.process_time if self._has_own_cpu_clock else None
+            report = perform(self._function, message, clock)
+            try:
+                self._loop.call_soon_threadsafe(self._report, worker, report)
+            except RuntimeError:  # the loop was closed while Aer ran
+                return
+
+    def _report(self, worker: int, report: ResultMessage) -> None:
+        if self._listener is not None:
+            self._listener.task_ended(worker, report)

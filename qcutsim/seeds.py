@@ -1,0 +1,51 @@
+"""Random streams keyed by what they are for, never by the order in which they are used.
+
+A draw belongs to (seed, purpose, query, attempt, ...) and, inside the stream, to the position
+of its task. So a task has the same delay in a real run and in a simulation, whatever the pool,
+and two configurations that share a seed are compared under common random numbers.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+
+def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
+    """The seed sequence that belongs to ``purpose`` and ``key`` under ``seed``.
+
+    >>> seed_sequence(7, "straggler", 0, 3).generate_state(1)[0] == seed_sequence(
+    ...     7, "straggler", 0, 3).generate_state(1)[0]
+    np.True_
+    """
+    return np.random.SeedSequence(entropy=seed, spawn_key=(zlib.crc32(purpose.encode()), *key))
+
+
+def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
+    """A generator for ``purpose`` and ``key``; element i of its draws belongs to task i."""
+    return np.random.Generator(np.random.PCG64(seed_sequence(seed, purpose, *key)))
+
+
+def task_seeds(seed: int, tasks: int, *key: int) -> list[int]:
+    """One 31-bit simulator seed a task; a task keeps its seed when it is run again."""
+    return [int(s) for s in stream(seed, "task", *key).integers(0, 2**31 - 1, size=tasks)]
+
+
+def straggler_delays_s(
+    seed: int, tasks: int, *, probability: float, delay_s: float, key: tuple[int, ...]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Injected delay of each task in seconds, shape ``(tasks,)``; 0 where there is none.
+
+    Args:
+        seed: the scenario's seed.
+        tasks: number of tasks of the query.
+        probability: chance that a task is delayed.
+        delay_s: the delay of a straggler.
+        key: (repetition, query, attempt); the pool is not part of it, so that pool sizes meet
+            the same stragglers.
+    """
+    if probability <= 0 or delay_s <= 0:
+        return np.zeros(tasks)
+    hits = stream(seed, "straggler", *key).random(tasks) < probability
+    return np.where(hits, delay_s, 0.0)

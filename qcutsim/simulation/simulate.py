@@ -1,0 +1,280 @@
+"""Simulations of a scenario: its cells under a profile, written as records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qcutsim.calibrate import CalibrationProfile, PoolModel
+from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
+from qcutsim.errors import ExecutionError, InputError
+from qcutsim.manifest import collect_manifest
+from qcutsim.progress import ProgressCallback, no_progress
+from qcutsim.records import (
+    SCHEMA,
+    EventRecord,
+    LogWriter,
+    QueryRecord,
+    Record,
+    RunRecord,
+    TaskRecord,
+)
+from qcutsim.scenario import Cell, Scenario, record_fields
+from qcutsim.seeds import stream
+from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
+from qcutsim.simulation.farm import Farm, SimulatedQuery, SimulatedRun
+from qcutsim.simulation.station import SharedHost
+from qcutsim.workload import WorkloadShape, load_shape
+
+SIMULATED_NAME = "simulated.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """One query to simulate and where its draws come from."""
+
+    number: int
+    repetition: int
+    index: int
+    replication: int
+    draws: QueryDraws
+
+
+@dataclass(slots=True)
+class Simulation:
+    """A scenario under a profile.
+
+    ``substitutes`` collects, while records are made, which classes of subexperiment were not
+    calibrated and what stood in for them.
+    """
+
+    scenario: Scenario
+    profile: CalibrationProfile
+    with_tasks: bool = False
+    with_events: bool = False
+    substitutes: set[str] = field(default_factory=set)
+    _next_query: int = 0
+
+    def run_record(self) -> RunRecord:
+        """Opens the simulated log; no time of day in it, so that equal seeds give equal files."""
+        return RunRecord(
+            schema=SCHEMA,
+            run=f"{self.scenario.key[:12]}-{self.profile.key[:12]}",
+            origin="simulated",
+            manifest=collect_manifest(),
+            scenario=self.scenario.resolved(),
+            scenario_key=self.scenario.key,
+            seed=self.scenario.seed,
+            profile_key=self.profile.key,
+        )
+
+    def cell_records(self, cell: Cell) -> Iterator[Record]:
+        """Simulate one cell: its query records, with task and event records where asked.
+
+        Raises:
+            ProfileError: the profile or the shipped shapes do not hold what the cell needs.
+        """
+        work = cell.workload
+        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
+        models = find_models(self.profile, cell, shape)
+        self.substitutes.update(models.substitutes)
+        for replication in range(self.scenario.replications):
+            for repetition in range(self.scenario.repetitions):
+                queries = [
+                    self._numbered(models, cell, repetition, index, replication)
+                    for index in range(cell.queries)
+                ]
+                yield from self._simulate(cell, shape, models.pool, queries)
+
+    def _numbered(
+        self, models: ServiceModels, cell: Cell, repetition: int, index: int, replication: int
+    ) -> _Numbered:
+        draws = draw_query(
+            models,
+            cell,
+            self.scenario.seed,
+            repetition=repetition,
+            index=index,
+            replication=replication,
+        )
+        self._next_query += 1
+        return _Numbered(self._next_query - 1, repetition, index, replication, draws)
+
+    def _simulate(
+        self, cell: Cell, shape: WorkloadShape, pool: PoolModel, queries: list[_Numbered]
+    ) -> Iterator[Record]:
+        events: list[Record] = []
+        farm = Farm(
+            Dispatcher(make_policy(cell.policy.kind)),
+            cell.pool.workers,
+            _host(cell, pool),
+            _recorder(events) if self.with_events else None,
+        )
+        simulated: dict[int, SimulatedQuery] = {}
+        arrivals = _arrivals_s(cell, self.scenario.seed, queries)
+
+        def arrive() -> Iterator[object]:
+            for query, arrival_s in zip(queries, arrivals, strict=True):
+                if arrival_s is not None and arrival_s > farm.env.now:
+                    yield farm.env.timeout(arrival_s - farm.env.now)
+                simulated[query.number] = farm.submit(query.number, query.draws)
+                if arrival_s is None:
+                    yield simulated[query.number].completed
+
+        farm.env.process(arrive())
+        farm.run()
+        yield from events
+        for query in queries:
+            yield from self._records(cell, shape, pool, query, simulated[query.number])
+
+    def _records(
+        self,
+        cell: Cell,
+        shape: WorkloadShape,
+        pool: PoolModel,
+        query: _Numbered,
+        done: SimulatedQuery,
+    ) -> Iterator[Record]:
+        if done.error is not None:
+            raise ExecutionError(f"simulated query {query.number} failed: {done.error}")
+        if self.with_tasks:
+            classes = shape.task_classes()
+            for run in done.runs:
+                yield _task_record(cell, shape, pool, query, classes[run.task], run)
+        busy_s = sum(query.draws.service_s) / _efficiency(cell, pool)
+        process_cpu_s = done.coordinator_cpu_s + (busy_s if cell.pool.kind == "threads" else 0.0)
+        yield QueryRecord(
+            query=query.number,
+            **record_fields(cell, query.repetition, query.index),
+            replication=query.replication,
+            cuts=shape.cuts,
+            coefficients=shape.coefficients,
+            subexperiments=shape.subexperiments,
+            executed=len(done.runs),
+            submitted_s=done.arrived_s,
+            partition_s=done.partition_s,
+            generate_s=done.generate_s,
+            execute_s=done.executed_s - done.submitted_s,
+            reconstruct_s=done.reconstructed_s - done.executed_s,
+            total_s=done.reconstructed_s - done.arrived_s,
+            coordinator_cpu_s=done.coordinator_cpu_s,
+            process_cpu_s=process_cpu_s,
+            reconstruction_work=shape.reconstruction_work(cell.workload.shots),
+        )
+
+
+def simulate_scenario(
+    scenario: Scenario,
+    profile: CalibrationProfile,
+    out_dir: str | os.PathLike[str],
+    *,
+    with_tasks: bool = False,
+    with_events: bool = False,
+    on_progress: ProgressCallback = no_progress,
+) -> tuple[Path, Simulation]:
+    """Simulate every cell of a scenario and write ``simulated.jsonl`` into ``out_dir``.
+
+    The same scenario, profile and seed give the same file, byte for byte, on one machine and
+    commit.
+
+    Args:
+        scenario: what to simulate.
+        profile: service models.
+        out_dir: made if need be.
+        with_tasks: also write a record a task.
+        with_events: also write what the dispatcher saw and decided.
+        on_progress: called with (cells done, all cells).
+
+    Returns:
+        The path of the log, and the simulation with what it had to substitute.
+
+    Raises:
+        InputError: ``out_dir`` holds a simulation already, or cannot be written.
+        ProfileError: the profile does not hold what a cell needs; nothing is left behind.
+    """
+    out = Path(out_dir)
+    log = out / SIMULATED_NAME
+    if log.exists():
+        raise InputError(
+            f"{log}: exists; qcutsim overwrites nothing: give another --out, or move it away"
+        )
+    simulation = Simulation(scenario, profile, with_tasks=with_tasks, with_events=with_events)
+    for cell in scenario.cells:  # what cannot be simulated is found before anything is written
+        work = cell.workload
+        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
+        find_models(profile, cell, shape)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made ({error.strerror})") from error
+    part = log.with_name(log.name + ".part")
+    part.unlink(missing_ok=True)
+    with LogWriter(part) as writer:
+        writer.write(simulation.run_record())
+        for number, cell in enumerate(scenario.cells, start=1):
+            writer.write(*simulation.cell_records(cell))
+            on_progress(number, len(scenario.cells))
+    part.replace(log)
+    return log, simulation
+
+
+def _host(cell: Cell, pool: PoolModel) -> SharedHost[Callable[[], None]] | None:
+    if cell.pool.kind == "dedicated":
+        return None
+    return SharedHost(pool.sharing.capacity, pool.sharing.efficiency)
+
+
+def _efficiency(cell: Cell, pool: PoolModel) -> float:
+    shares = cell.pool.kind != "dedicated" and cell.pool.workers > 1
+    return pool.sharing.efficiency if shares else 1.0
+
+
+def _arrivals_s(cell: Cell, seed: int, queries: list[_Numbered]) -> list[float | None]:
+    """When each query arrives; ``None``: when the one before is complete."""
+    if cell.arrivals.rate_per_s is None:
+        return [None] * len(queries)
+    first = queries[0]
+    gaps = stream(seed, "arrivals", first.replication, first.repetition).exponential(
+        1 / cell.arrivals.rate_per_s, len(queries)
+    )
+    return [float(at_s) for at_s in gaps.cumsum()]
+
+
+def _recorder(events: list[Record]) -> Callable[[Event, list[Action]], None]:
+    def record(event: Event, actions: list[Action]) -> None:
+        plain = [to_plain(action) for action in actions]
+        events.append(EventRecord(event=to_plain(event), actions=plain))
+
+    return record
+
+
+def _task_record(
+    cell: Cell,
+    shape: WorkloadShape,
+    pool: PoolModel,
+    query: _Numbered,
+    class_index: int,
+    run: SimulatedRun,
+) -> TaskRecord:
+    of = shape.classes[class_index]
+    return TaskRecord(
+        query=query.number,
+        task=run.task,
+        attempt=run.attempt,
+        worker=run.worker,
+        outcome=run.outcome,
+        partition=of.partition,
+        width=of.width,
+        depth=of.depth,
+        mid_circuit_measurements=of.mid_circuit_measurements,
+        shots=cell.workload.shots,
+        ready_s=run.ready_s,
+        dispatched_s=run.dispatched_s,
+        started_s=run.started_s,
+        ended_s=run.ended_s,
+        collected_s=run.collected_s,
+        cpu_s=query.draws.service_s[run.task] / _efficiency(cell, pool),
+        injected_delay_s=run.injected_delay_s,
+    )

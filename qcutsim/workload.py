@@ -1,0 +1,112 @@
+"""The shape of a query's work: all that passes from the quantum side to the simulator."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from qcutsim.errors import ProfileError
+
+SHAPE_SCHEMA = 1
+
+
+class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Features that subexperiments of one kind share; what their service time depends on."""
+
+    partition: str
+    width: int
+    depth: int
+    mid_circuit_measurements: int
+
+    @property
+    def features(self) -> tuple[int, int, int]:
+        """(mid-circuit measurements, width, depth): what two classes have in common or not."""
+        return (self.mid_circuit_measurements, self.width, self.depth)
+
+
+class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Subexperiments of one query, by class and in the order in which they become tasks.
+
+    ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row).
+    """
+
+    schema: int
+    pipeline: str
+    partition_labels: str
+    observable: str
+    cuts: int
+    coefficients: int
+    classes: tuple[TaskClass, ...]
+    order: tuple[tuple[int, int], ...]
+
+    @property
+    def subexperiments(self) -> int:
+        """Number of subexperiments (tasks) of a query."""
+        return sum(count for _, count in self.order)
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions."""
+        return len({c.partition for c in self.classes})
+
+    def reconstruction_work(self, shots: int) -> int:
+        """Work of the per-shot loop: coefficients x partitions x shots."""
+        return self.coefficients * self.partitions * shots
+
+    def task_classes(self) -> list[int]:
+        """Class index of each task, in task order."""
+        return [index for index, count in self.order for _ in range(count)]
+
+
+def shape_name(pipeline: str, partition_labels: str, observable: str) -> str:
+    """File name of a shipped shape."""
+    return f"iris-{pipeline}-{partition_labels}-{observable}.json"
+
+
+def load_shape(
+    pipeline: str,
+    partition_labels: str,
+    observable: str,
+    path: str | os.PathLike[str] | None = None,
+) -> WorkloadShape:
+    """The shape from ``path``, or the one shipped for these labels.
+
+    Raises:
+        ProfileError: there is none, or the file is not a shape of these labels.
+    """
+    if path is None:
+        name = shape_name(pipeline, partition_labels, observable)
+        found = resources.files("qcutsim.workloads").joinpath(name)
+        if not found.is_file():
+            raise ProfileError(
+                f"no workload shape is shipped for partition labels {partition_labels!r}, "
+                f"observable {observable!r}, pipeline {pipeline!r}; export one with "
+                "'qcutsim shape SCENARIO --out DIR' and name it as 'workload.shape'"
+            )
+        return _decode(name, found.read_bytes())
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
+    shape = _decode(str(path), data)
+    asked = (pipeline, partition_labels, observable)
+    holds = (shape.pipeline, shape.partition_labels, shape.observable)
+    if asked != holds:
+        raise ProfileError(f"{path}: holds the shape of {holds}, the scenario asks for {asked}")
+    return shape
+
+
+def _decode(name: str, data: bytes) -> WorkloadShape:
+    try:
+        shape = msgspec.json.decode(data, type=WorkloadShape)
+    except msgspec.MsgspecError as error:
+        raise ProfileError(f"{name}: not a workload shape: {error}") from None
+    if shape.schema != SHAPE_SCHEMA:
+        raise ProfileError(
+            f"{name}: field 'schema' is {shape.schema}; this version reads {SHAPE_SCHEMA}; "
+            "export the shape again with 'qcutsim shape'"
+        )
+    return shape

@@ -1,0 +1,131 @@
+"""YAML with positions: a parsed file that can say where each of its values stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+from yamlcore import CCoreLoader
+
+from qcutsim.errors import ScenarioError
+
+T = TypeVar("T")
+Path_ = tuple[str | int, ...]
+
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class YamlFile:
+    """Values of a YAML file and the (line, column) of each, both counted from 1."""
+
+    path: Path
+    data: Any
+    marks: dict[Path_, tuple[int, int]]
+
+    def where(self, at: Path_) -> str:
+        """``file:line:column`` of the value at ``at``, or of its nearest parent."""
+        while at and at not in self.marks:
+            at = at[:-1]
+        line, column = self.marks.get(at, (1, 1))
+        return f"{self.path}:{line}:{column}"
+
+    def value(self, at: Path_) -> Any:
+        """The value at ``at``, or ``None`` where there is none."""
+        found = self.data
+        for step in at:
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
+
+
+def load_yaml(path: Path) -> YamlFile:
+    """Read a YAML file (YAML 1.2 core schema: ``1e-3`` is a number, ``no`` a string).
+
+    Raises:
+        ScenarioError: it is missing, not UTF-8, not YAML, empty, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
+    loader = CCoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise ScenarioError(f"{path}:1:1: the file is empty; see scenarios/ for examples")
+        marks: dict[Path_, tuple[int, int]] = {}
+        data = _construct(loader, node, (), marks, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise ScenarioError(f"{place}: not valid YAML: {error.problem}") from None
+    finally:
+        loader.dispose()
+    return YamlFile(path, data, marks)
+
+
+def _construct(
+    loader: Any, node: yaml.Node, at: Path_, marks: dict[Path_, tuple[int, int]], path: Path
+) -> Any:
+    marks[at] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            if not isinstance(key, str):
+                raise ScenarioError(f"{path}:{line}:{column}: a key must be text, not {key!r}")
+            if key in mapping:
+                raise ScenarioError(f"{path}:{line}:{column}: the key '{key}' stands twice")
+            mapping[key] = _construct(loader, value_node, (*at, key), marks, path)
+            marks[(*at, key)] = (line, column)
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _construct(loader, child, (*at, i), marks, path) for i, child in enumerate(node.value)
+        ]
+    return loader.construct_object(node, deep=True)
+
+
+def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
+    """Turn ``data`` (the part of ``file`` under ``prefix``) into ``model``.
+
+    Raises:
+        ScenarioError: names file, line, column, field, the value, and what is allowed.
+    """
+    try:
+        return msgspec.convert(data, model)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$")
+        at = prefix + _steps(place.rstrip("`"))
+        unknown = _UNKNOWN.search(problem)
+        if unknown:
+            at = (*at, unknown[1])
+            problem = f"unknown field; allowed here: {_allowed(model, at[len(prefix) : -1])}"
+        else:
+            problem = f"{problem}, found {file.value(at)!r}" if file.value(at) else problem
+        name = ".".join(str(step) for step in at) or "the file"
+        raise ScenarioError(f"{file.where(at)}: {name}: {problem}") from None
+
+
+def _steps(place: str) -> Path_:
+    return tuple(name if name else int(index) for name, index in _STEP.findall(place))
+
+
+def _allowed(model: Any, at: Path_) -> str:
+    for step in at:
+        fields = {f.encode_name: f.type for f in msgspec.structs.fields(model)}
+        model = fields[str(step)]
+    return ", ".join(f.encode_name for f in msgspec.structs.fields(model))
