@@ -1,0 +1,178 @@
+"""calibrate(simulate(profile)) gives the profile back."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qcutsim.calibrate import (
+    PROFILE_SCHEMA,
+    CalibrationProfile,
+    PoolModel,
+    QuantileTable,
+    Sharing,
+    StageModel,
+    TaskModel,
+    calibrate_logs,
+)
+from qcutsim.manifest import Machine, Manifest, collect_manifest
+from qcutsim.scenario import Cell, Pool, Scenario, Stragglers, Workload
+from qcutsim.seeds import straggler_delays_s
+from qcutsim.simulation import simulate_scenario
+from qcutsim.workload import load_shape
+
+LABELS = ("AABB", "ABBC")
+FALSE_ALARM = 1e-6
+SEED = 11
+QUERIES = 24
+"""Independent queries of a cell: 4 x 3 repetitions x 2 replications."""
+
+
+def lognormal(rng: np.random.Generator, median_s: float, sigma: float = 0.1) -> QuantileTable:
+    return QuantileTable.of(median_s * rng.lognormal(0, sigma, 400))
+
+
+def known_profile(cores: int) -> CalibrationProfile:
+    """Two kinds of pool with service times of every class that AABB and ABBC hold."""
+    rng = np.random.default_rng(5)
+    classes = sorted(
+        {c.features for labels in LABELS for c in load_shape("upstream", labels, "ZZZZ").classes}
+    )
+
+    def pool(resource: str, capacity: int, efficiency: float) -> PoolModel:
+        return PoolModel(
+            workers=(1, 2),
+            sharing=Sharing(
+                resource=resource,
+                capacity=capacity,
+                efficiency=efficiency,
+                efficiency_from="chosen",
+            ),
+            collect_s=lognormal(rng, 1.2e-4),
+            collect_cpu_share=0.6,
+            dispatch_s=lognormal(rng, 1.7e-4),
+            start_s=lognormal(rng, 6e-5),
+            idle_gap_s=lognormal(rng, 3.5e-4),
+            coordinator_cpu_per_task_s=2.4e-4,
+            tasks=tuple(
+                TaskModel(
+                    mid_circuit_measurements=mid,
+                    width=width,
+                    depth=depth,
+                    service_s=lognormal(rng, 0.03 if mid else 0.003),
+                    cpu_s=QuantileTable.constant(0.003),
+                )
+                for mid, width, depth in classes
+            ),
+        )
+
+    def stages(median_s: float) -> tuple[StageModel, ...]:
+        return tuple(
+            StageModel(partition_labels=labels, work=1, seconds=lognormal(rng, median_s))
+            for labels in LABELS
+        )
+
+    machine = Machine(system="any", processor="any", cores=cores)
+    manifest = Manifest(qcutsim="0", python="3", machine=machine, packages={})
+    return CalibrationProfile(
+        schema=PROFILE_SCHEMA,
+        pipeline="upstream",
+        shots=1024,
+        origin="measured",
+        manifests=(manifest,),
+        only=(),
+        queries=0,
+        skipped_lines=0,
+        stragglers={},
+        partition=stages(0.002),
+        generate=stages(0.02),
+        reconstruct=stages(0.2),
+        pools={"threads": pool("lock", 1, 0.93), "processes": pool("cores", cores, 0.88)},
+    )
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[CalibrationProfile, CalibrationProfile]:
+    """(the profile simulated from, the profile calibrated on that simulation)."""
+    profile = known_profile(collect_manifest().machine.cores)
+    cells = tuple(
+        Cell(
+            workload=Workload(partition_labels=labels),
+            pool=Pool(kind=kind, workers=workers),
+            stragglers=Stragglers(probability=probability, delay_s=0.1),
+            queries=4,
+        )
+        for labels in LABELS
+        for kind in ("threads", "processes")
+        for workers in (1, 2)
+        for probability in (0.0, 0.1)
+    )
+    scenario = Scenario("round trip", SEED, 3, 2, cells)
+    out: Path = tmp_path_factory.mktemp("simulated")
+    log, _ = simulate_scenario(scenario, profile, out, with_tasks=True)
+    return profile, calibrate_logs([log])
+
+
+def assert_same_distribution(given: QuantileTable, found: QuantileTable, draws: int) -> None:
+    """Distance of the distribution functions, against the Dvoretzky-Kiefer-Wolfowitz bound.
+
+    ``draws`` is how many independent ones ``found`` was made of; false-alarm rate 1e-6 a table.
+    """
+    u = np.linspace(0, 1, 2001)
+    reached = np.interp(found.at(u), given.values, np.linspace(0, 1, len(given.values)))
+    bound = math.sqrt(math.log(2 / FALSE_ALARM) / (2 * draws)) + 1 / min(len(found.values), 201)
+    assert np.max(np.abs(reached - u)) < bound
+
+
+def test_service_times_of_every_class_come_back(both):
+    profile, found = both
+    for kind, pool in profile.pools.items():
+        given = {model.features: model for model in pool.tasks}
+        assert {model.features for model in found.pools[kind].tasks} == set(given)
+        for model in found.pools[kind].tasks:
+            # Cells with and without stragglers share their draws.
+            draws = model.service_s.samples // 2
+            assert_same_distribution(given[model.features].service_s, model.service_s, draws)
+
+
+def test_stage_times_come_back(both):
+    profile, found = both
+    for stage in ("partition", "generate", "reconstruct"):
+        for given, back in zip(getattr(profile, stage), getattr(found, stage), strict=True):
+            assert back.partition_labels == given.partition_labels
+            assert_same_distribution(given.seconds, back.seconds, QUERIES)
+
+
+def test_overheads_of_the_coordinator_come_back(both):
+    profile, found = both
+    for kind, given in profile.pools.items():
+        back = found.pools[kind]
+        for name in ("collect_s", "dispatch_s", "start_s"):
+            assert_same_distribution(getattr(given, name), getattr(back, name), QUERIES * 107)
+        assert back.collect_cpu_share == pytest.approx(given.collect_cpu_share, abs=0.05)
+
+
+def test_what_sharing_costs_comes_back(both):
+    profile, found = both
+    for kind, given in profile.pools.items():
+        back = found.pools[kind].sharing
+        assert (back.resource, back.capacity) == (given.sharing.resource, given.sharing.capacity)
+        assert back.efficiency == pytest.approx(given.sharing.efficiency, abs=0.015)
+
+
+def test_stragglers_come_back_exactly(both):
+    _, found = both
+    delayed = tasks = 0
+    for tasks_of_query in (12, 108):
+        for repetition in range(3):
+            for index in range(4):
+                delays = straggler_delays_s(
+                    SEED, tasks_of_query, probability=0.1, delay_s=0.1, key=(repetition, index, 0)
+                )
+                delayed += np.count_nonzero(delays)
+                tasks += tasks_of_query
+    assert found.stragglers["share"] == pytest.approx(delayed / tasks / 2)
+    assert found.stragglers["mean_delay_s"] == pytest.approx(0.1)
