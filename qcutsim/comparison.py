@@ -44,6 +44,8 @@ def compare_logs(
     if simulated:
         virtual_runs, virtual = read_query_records(simulated, skipped)
         for run in virtual_runs:
+            if run.origin != "simulated":
+                raise LogError(f"{', '.join(map(str, simulated))}: holds a measured run")
             if run.profile_key != profile.key:
                 raise InputError(
                     f"{', '.join(map(str, simulated))}: was simulated under another profile "

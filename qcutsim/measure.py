@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qcutsim.errors import ExecutionError, InputError, LogError, ScenarioError
+from qcutsim.errors import ExecutionError, LogError, ScenarioError
 from qcutsim.extras import require
+from qcutsim.files import make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
@@ -83,13 +84,11 @@ def run_scenario(
     done = _done_before(log, scenario)
     todo = [planned for planned in _order(scenario) if planned.identity not in done]
     total = len(todo) + len(done)
+    if todo:
+        make_folder(out)
     on_progress(len(done), total)
     if not todo:
         return log
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made ({error.strerror})") from error
     with LogWriter(log) as writer:
         measurement = _Measurement(scenario, writer, log_events=log_events)
         run_async(measurement.run(todo, len(done), total, on_progress))
@@ -217,7 +216,9 @@ class _Measurement:
                     clock=self.clock,
                 )
         except ExecutionError as error:
-            self.writer.write(_failed_record(cell, planned, number, self.clock(), str(error)))
+            failed = _failed_record(cell, planned, number, self.clock(), str(error))
+            failed.is_cold = is_cold
+            self.writer.write(failed)
             raise
         self.writer.write(
             *_task_records(number, outcome, query),

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from qcutsim.analysis import Comparison, Configuration, Summary, read_query_records, summarise
-from qcutsim.calibrate import CalibrationProfile, calibrate_logs, save_profile, write_whole
+from qcutsim.calibrate import CalibrationProfile, calibrate_logs, save_profile
 from qcutsim.comparison import compare_logs
 from qcutsim.errors import InputError
 from qcutsim.extras import require
+from qcutsim.files import write_whole
 from qcutsim.measure import LOG_NAME, run_scenario
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import LogWriter

@@ -40,6 +40,10 @@ class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
     profile_key: str | None = None
 
 
+class _RunHead(msgspec.Struct, tag="run", tag_field="kind"):
+    schema: int
+
+
 class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     """One estimator evaluation and the time of each of its stages (Eq. (1) of arXiv:2602.16233).
 
@@ -215,31 +219,47 @@ def read_records(
     path = Path(path)
     skipped = SkipReport() if skipped is None else skipped
     found = False
-    last = Skipped(str(path), 0, "the file is empty")
+    first: Skipped | None = None
     decode = _decoder.decode
     for number, line in enumerate(_lines(path), start=1):
         try:
             record = decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             if not line.strip():
                 continue
-            last = _unreadable(path, number, line, error)
+            _refuse_other_schema(path, number, line)
+            unreadable = _unreadable(path, number, line, error)
             if strict:
-                raise LogError(str(last)) from error
-            skipped.add(last)
+                raise LogError(str(unreadable)) from error
+            skipped.add(unreadable)
+            first = first or unreadable
             continue
         found = True
         if type(record) is RunRecord and record.schema != SCHEMA:
-            raise LogError(
-                f"{path}:{number}: field 'schema' is {record.schema}; this version of qcutsim "
-                f"reads {SCHEMA}; record the run again or use the version that wrote it"
-            )
+            raise _other_schema(path, number, record.schema)
         yield record
     if not found:
         raise LogError(
-            f"{path}: no record could be read (line {last.line}: {last.reason}); "
-            "expected a log written by 'qcutsim run' or 'qcutsim simulate', one JSON object a line"
+            f"{first or f'{path}: the file is empty'}; no record could be read: expected a log "
+            "written by 'qcutsim run' or 'qcutsim simulate', one JSON object a line"
         )
+
+
+def _refuse_other_schema(path: Path, number: int, line: bytes) -> None:
+    """A run of another version may have other fields; its schema is still the reason."""
+    try:
+        head = msgspec.json.decode(line, type=_RunHead)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    if head.schema != SCHEMA:
+        raise _other_schema(path, number, head.schema)
+
+
+def _other_schema(path: Path, number: int, schema: int) -> LogError:
+    return LogError(
+        f"{path}:{number}: field 'schema' is {schema}; this version of qcutsim "
+        f"reads {SCHEMA}; record the run again or use the version that wrote it"
+    )
 
 
 def _lines(path: Path) -> Iterator[bytes]:

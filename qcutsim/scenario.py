@@ -25,6 +25,8 @@ import msgspec
 from qcutsim.errors import ScenarioError
 from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
 
+_LARGEST_SEED = 2**63 - 1
+
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -92,7 +94,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_SEED)] = 0
     repetitions: AtLeastOne = 1
     replications: AtLeastOne = 1
 
@@ -173,6 +175,11 @@ def load_scenario(path: str | os.PathLike[str], *, seed: int | None = None) -> S
     Raises:
         ScenarioError: names file, line, column, field, value, and what is allowed.
     """
+    if seed is not None and not 0 <= seed <= _LARGEST_SEED:
+        raise ScenarioError(
+            f"seed: {seed} was given to replace the one in {path}; "
+            f"expected a whole number from 0 to {_LARGEST_SEED}"
+        )
     file = load_yaml(Path(path))
     if not isinstance(file.data, dict):
         raise ScenarioError(f"{file.where(())}: a scenario is a mapping that begins 'name: ...'")
@@ -235,6 +242,11 @@ def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
         )
     lengths = set()
     for dotted, values in axis.items():
+        if any(dotted in earlier for earlier in _axes(file)[:number]):
+            raise ScenarioError(
+                f"{file.where((*at, dotted))}: sweep.{dotted}: stands in another axis already; "
+                "vary a field in one axis only"
+            )
         if not isinstance(values, list) or not values:
             raise ScenarioError(
                 f"{file.where((*at, dotted))}: sweep.{dotted}: expected a non-empty list, "
@@ -266,7 +278,13 @@ def _cell(file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_]) -> C
     marks = dict(file.marks)
     values = YamlFile(file.path, data, marks)
     for field, at in origin.items():
-        marks[field] = file.marks.get(at, file.marks[at[:-1]])
+        for place in [place for place in marks if place[: len(field)] == field]:
+            del marks[place]
+        for place, mark in file.marks.items():
+            if place[: len(at)] == at:
+                marks[field + place[len(at) :]] = mark
+        for end in range(1, len(field)):
+            marks.setdefault(field[:end], file.marks[at])
     if "workload" not in data:
         raise ScenarioError(
             f"{file.where(())}: workload: missing; it says what a query evaluates, "

@@ -109,4 +109,10 @@ def _decode(name: str, data: bytes) -> WorkloadShape:
             f"{name}: field 'schema' is {shape.schema}; this version reads {SHAPE_SCHEMA}; "
             "export the shape again with 'qcutsim shape'"
         )
+    for index, count in shape.order:
+        if not 0 <= index < len(shape.classes) or count < 1:
+            raise ProfileError(
+                f"{name}: field 'order' holds ({index}, {count}); expected an index below "
+                f"{len(shape.classes)} (the number of classes) and a count of at least 1"
+            )
     return shape

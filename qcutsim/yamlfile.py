@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -16,7 +16,8 @@ from qcutsim.errors import ScenarioError
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
 
-_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -50,7 +51,8 @@ def load_yaml(path: Path) -> YamlFile:
     """Read a YAML file (YAML 1.2 core schema: ``1e-3`` is a number, ``no`` a string).
 
     Raises:
-        ScenarioError: it is missing, not UTF-8, not YAML, empty, or has a key twice.
+        ScenarioError: it is missing, not UTF-8, not YAML, empty, has a key twice, or an alias
+            that contains itself.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -71,9 +73,21 @@ def load_yaml(path: Path) -> YamlFile:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise ScenarioError(f"{place}: not valid YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        line, column = _position(text, error.position)
+        raise ScenarioError(f"{path}:{line}:{column}: not valid YAML: {error.reason}") from None
+    except RecursionError:
+        raise ScenarioError(
+            f"{path}: not usable YAML: nested too deeply, or an alias contains itself"
+        ) from None
     finally:
         loader.dispose()
     return YamlFile(path, data, marks)
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
 
 def _construct(
@@ -96,7 +110,14 @@ def _construct(
         return [
             _construct(loader, child, (*at, i), marks, path) for i, child in enumerate(node.value)
         ]
-    return loader.construct_object(node, deep=True)
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError:
+        line, column = marks[at]
+        raise ScenarioError(
+            f"{path}:{line}:{column}: not valid YAML: {node.value!r} cannot be read as "
+            f"{node.tag.rpartition(':')[2]}"
+        ) from None
 
 
 def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
@@ -110,12 +131,19 @@ def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         at = prefix + _steps(place.rstrip("`"))
-        unknown = _UNKNOWN.search(problem)
-        if unknown:
+        if unknown := _UNKNOWN.search(problem):
             at = (*at, unknown[1])
             problem = f"unknown field; allowed here: {_allowed(model, at[len(prefix) : -1])}"
+        elif missing := _MISSING.search(problem):
+            at = (*at, missing[1])
+            problem = "missing; it has no default"
         else:
-            problem = f"{problem}, found {file.value(at)!r}" if file.value(at) else problem
+            found = file.value(at)
+            problem = problem if found is None else f"{problem}, found {found!r}"
+            options = _type_at(model, at[len(prefix) :])
+            if get_origin(options) is Literal:
+                allowed = ", ".join(map(repr, get_args(options)))
+                problem = f"found {found!r}; allowed: {allowed}"
         name = ".".join(str(step) for step in at) or "the file"
         raise ScenarioError(f"{file.where(at)}: {name}: {problem}") from None
 
@@ -124,8 +152,12 @@ def _steps(place: str) -> Path_:
     return tuple(name if name else int(index) for name, index in _STEP.findall(place))
 
 
-def _allowed(model: Any, at: Path_) -> str:
+def _type_at(model: Any, at: Path_) -> Any:
     for step in at:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(model)}
         model = fields[str(step)]
-    return ", ".join(f.encode_name for f in msgspec.structs.fields(model))
+    return model
+
+
+def _allowed(model: Any, at: Path_) -> str:
+    return ", ".join(f.encode_name for f in msgspec.structs.fields(_type_at(model, at)))

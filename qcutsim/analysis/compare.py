@@ -38,7 +38,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Absolute errors over a group of configurations: their median and 90th percentile."""
+    """Absolute errors over a group of configurations: their median and 90th percentile.
+
+    Speed-up errors are those of two or more workers; with one they are 0 by definition.
+    """
 
     group: str
     configurations: int
@@ -144,7 +147,9 @@ def _error_summaries(compared: Sequence[Compared]) -> Iterable[ErrorSummary]:
 
 def _error_summary(group: str, rows: Sequence[Compared]) -> ErrorSummary:
     makespan = np.abs([row.makespan_error for row in rows])
-    speed_up = np.abs([row.speed_up_error for row in rows if row.speed_up_error is not None])
+    speed_up = np.abs(
+        [r.speed_up_error for r in rows if r.workers > 1 and r.speed_up_error is not None]
+    )
     return ErrorSummary(
         group=group,
         configurations=len(rows),

@@ -12,7 +12,6 @@ from qcutsim.calibrate.profile import (
     TaskModel,
     load_profile,
     save_profile,
-    write_whole,
 )
 from qcutsim.calibrate.tables import QuantileTable
 
@@ -29,5 +28,4 @@ __all__ = [
     "calibrate_logs",
     "load_profile",
     "save_profile",
-    "write_whole",
 ]

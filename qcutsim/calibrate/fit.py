@@ -123,7 +123,7 @@ def _observe(observed: _Observed, log: QueryLog) -> None:
     tasks = [task for task in log.tasks if task.outcome == "ok"]
     for task in tasks:
         _observe_task(observed, pool, query, task)
-    if query.workers == 1:
+    if query.workers == 1 and len(tasks) == len(log.tasks) == query.executed:
         _observe_gaps(pool, query, tasks)
 
 
@@ -163,7 +163,9 @@ def _fit(observed: _Observed, only: tuple[str, ...], skipped_lines: int) -> Cali
             + "; run a scenario first with 'qcutsim run'"
         )
     if len(observed.kinds) > 1:
-        found = ", ".join(f"{pipeline} at {shots} shots" for pipeline, shots in observed.kinds)
+        found = ", ".join(
+            f"{pipeline} at {shots} shots" for pipeline, shots in sorted(observed.kinds)
+        )
         raise CalibrationError(
             f"the logs mix pipelines or shots ({found}); choose one with "
             "--only 'pipeline=...' and --only 'shots=...'"

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from qcutsim.calibrate.tables import QuantileTable
-from qcutsim.errors import InputError, ProfileError
+from qcutsim.errors import ProfileError
+from qcutsim.files import write_whole
 from qcutsim.manifest import Manifest
 from qcutsim.scenario import key_of
 
@@ -108,21 +109,6 @@ def save_profile(profile: CalibrationProfile, path: str | os.PathLike[str]) -> P
         InputError: it cannot be written.
     """
     return write_whole(Path(path), msgspec.json.format(msgspec.json.encode(profile), indent=1))
-
-
-def write_whole(path: Path, data: bytes) -> Path:
-    """Write a file so that a reader sees the old one or the new one, never a part.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    return path
 
 
 def load_profile(path: str | os.PathLike[str]) -> CalibrationProfile:

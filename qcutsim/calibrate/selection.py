@@ -49,6 +49,7 @@ def _check(test: str) -> Callable[[QueryRecord], bool]:
     try:
         value = _FIELDS[name](text)
     except ValueError:
-        raise InputError(f"--only {test!r}: {name!r} is a number, {text!r} is not") from None
+        sort = "whole number" if _FIELDS[name] is int else "number"
+        raise InputError(f"--only {test!r}: {name!r} is a {sort}, {text!r} is not") from None
     compare = _COMPARE[symbol]
     return lambda query: compare(getattr(query, name), value)

@@ -60,7 +60,9 @@ def say_skipped(skipped: SkipReport) -> None:
 
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
-    """Raises ``InputError`` where ``path`` exists and ``--force`` was not given."""
+    """Raises ``InputError`` where ``path`` is a folder, or exists without ``--force``."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
     if path.exists() and not force:
         raise InputError(f"{path}: exists; give another name, or --force to replace it")
 

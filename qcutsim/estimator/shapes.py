@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from qcutsim.calibrate import write_whole
 from qcutsim.estimator.pipeline import Query
+from qcutsim.files import make_folder, write_whole
 from qcutsim.learning import bind_model
 from qcutsim.scenario import Scenario, Workload
 from qcutsim.workload import WorkloadShape, shape_name
@@ -36,7 +36,7 @@ def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
     Raises:
         InputError: a workload cannot be cut as asked, or a file cannot be written.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(out_dir)
     files = {}
     for cell in scenario.cells:
         work = cell.workload

@@ -10,6 +10,7 @@ from pathlib import Path
 from qcutsim.calibrate import CalibrationProfile, PoolModel
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
 from qcutsim.errors import ExecutionError, InputError
+from qcutsim.files import make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
@@ -205,10 +206,7 @@ def simulate_scenario(
         work = cell.workload
         shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
         find_models(profile, cell, shape)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made ({error.strerror})") from error
+    make_folder(out)
     part = log.with_name(log.name + ".part")
     part.unlink(missing_ok=True)
     with LogWriter(part) as writer:
