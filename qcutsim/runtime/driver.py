@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -103,6 +103,8 @@ class Driver:
         clock_offset_s: reading of ``time.monotonic`` at the run's start.
         on_event: receives one ``event`` record for every event handled.
         reconstructor: runs ``reconstruct``; a thread of the driver's own by default.
+        settled: awaited before the dispatcher's turn. In virtual time it returns once all else
+            that happens at this instant has happened; real time needs none.
 
     Use it as an async context manager; it detaches from the pool, which stays up, at the end.
     """
@@ -117,12 +119,14 @@ class Driver:
         clock_offset_s: float = 0.0,
         on_event: Callable[[EventRecord], None] | None = None,
         reconstructor: Executor | None = None,
+        settled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._pool = pool
         self._workers = workers
         self._clock = clock
         self._offset_s = clock_offset_s
         self._on_event = on_event
+        self._settled = settled
         self._dispatcher = Dispatcher(make_policy(policy))
         self._inbox: list[Event] = []
         self._arrived = asyncio.Event()
@@ -139,8 +143,8 @@ class Driver:
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         if exc_type is None or issubclass(exc_type, Exception):
-            while self._running and not self._pump_task.done():
-                await self._wait_for_an_event()
+            while (self._running or self._inbox) and not self._pump_task.done():
+                await self._wait_for_progress()
         self._pool.attach(None, 0)
         self._pump_task.cancel()
         for task in self._reconstructions:
@@ -191,7 +195,7 @@ class Driver:
             raise ExecutionError("the driver was closed while a query was running")
         return done.result()
 
-    async def _wait_for_an_event(self) -> None:
+    async def _wait_for_progress(self) -> None:
         self._progress = asyncio.get_running_loop().create_future()
         await asyncio.wait({self._progress, self._pump_task}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -227,12 +231,12 @@ class Driver:
     def _post(self, event: Event) -> None:
         self._inbox.append(event)
         self._arrived.set()
-        if self._progress is not None and not self._progress.done():
-            self._progress.set_result(None)
 
     async def _pump(self) -> None:
         while True:
             await self._arrived.wait()
+            if self._settled is not None:
+                await self._settled()
             self._arrived.clear()
             batch = sorted(self._inbox, key=order_key)
             self._inbox.clear()
@@ -245,6 +249,8 @@ class Driver:
                     self._queries[event.query].submitted_s = event.at_s
                 for action in actions:
                     self._perform(action)
+            if self._progress is not None and not self._progress.done():
+                self._progress.set_result(None)
 
     def _perform(self, action: Start | BeginReconstruction | CompleteQuery | FailQuery) -> None:
         state = self._queries.get(action.query)

@@ -97,6 +97,7 @@ class Farm:
         self._inbox: list[tuple[Event, SimulatedRun | None]] = []
         self._wakeup: simpy.Event | None = None
         self._host_version = 0
+        self._host_due_s: float | None = None
         self._stages = simpy.Resource(self.env)
         self._queries: dict[int, SimulatedQuery] = {}
         for worker in range(workers):
@@ -117,9 +118,11 @@ class Farm:
 
     def _serve(self, query: SimulatedQuery) -> Steps:
         draws = query.draws
-        yield from self._stage(draws.partition_s)
+        if draws.partition_s > 0:
+            yield from self._stage(draws.partition_s)
         query.partition_s = self.env.now - query.arrived_s
-        yield from self._stage(draws.generate_s)
+        if draws.generate_s > 0:
+            yield from self._stage(draws.generate_s)
         query.generate_s = self.env.now - query.arrived_s - query.partition_s
         query.submitted_s = self.env.now
         self._post(QuerySubmitted(self.env.now, query.number, draws.tasks), None)
@@ -132,10 +135,9 @@ class Farm:
         self._post(ReconstructionFinished(self.env.now, query.number), None)
 
     def _stage(self, seconds: float) -> Steps:
-        if seconds > 0:
-            with self._stages.request() as turn:
-                yield turn
-                yield from self._work(seconds)
+        with self._stages.request() as turn:
+            yield turn
+            yield from self._work(seconds)
 
     def _work(self, seconds: float) -> Steps:
         """The coordinator computes for ``seconds``, longer where the host is shared."""
@@ -159,6 +161,7 @@ class Farm:
             if not self._inbox:
                 self._wakeup = self.env.event()
                 yield self._wakeup
+            yield from self._settled()
             batch = sorted(self._inbox, key=lambda entry: order_key(entry[0]))
             self._inbox.clear()
             for event, run in batch:
@@ -174,6 +177,14 @@ class Farm:
                         yield from self._start(action)
                     else:
                         self._perform(action)
+
+    def _settled(self) -> Steps:
+        """Wait until nothing else is left to happen at this instant.
+
+        So a batch holds all that happened at it, in whatever order it was scheduled.
+        """
+        while self.env.peek() == self.env.now:
+            yield self.env.timeout(0)
 
     def _collect(self, event: Event, run: SimulatedRun) -> Steps:
         query = self._queries[event.query]  # type: ignore[union-attr]
@@ -201,8 +212,7 @@ class Farm:
     def _serve_task(self, query: SimulatedQuery, run: SimulatedRun) -> None:
         service_s = query.draws.service_s[run.task]
         if self._host is None:
-            # Always through the clock: a task of no length ends in a later step of its instant.
-            self._schedule(service_s, self._end, query, run)
+            self._after(service_s, self._end, query, run)
         else:
             self._enter_host(lambda: self._end(query, run), service_s)
 
@@ -242,6 +252,8 @@ class Farm:
 
     def _enter_host(self, done: Callable[[], None], demand_s: float) -> None:
         assert self._host is not None
+        while self._host_due_s == self.env.now:  # what ends at an instant ends before it
+            self._host_fires(self._host_version)
         self._host.enter(self.env.now, done, demand_s)
         self._watch_host()
 
@@ -249,8 +261,11 @@ class Farm:
         assert self._host is not None
         self._host_version += 1
         delay_s = self._host.next_in_s()
-        if delay_s is not None:
-            self._schedule(delay_s, self._host_fires, self._host_version)
+        if delay_s is None:
+            self._host_due_s = None
+            return
+        self._host_due_s = self.env.now + delay_s
+        self._schedule(delay_s, self._host_fires, self._host_version)
 
     def _host_fires(self, version: int) -> None:
         if version != self._host_version:  # something entered meanwhile

@@ -1,0 +1,92 @@
+"""Real driver and simulated farm give the same actions at the same times, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from worlds import Plan, QueryPlan, World, run_asyncio, run_simpy
+
+from qcutsim.dispatch import MAX_ATTEMPTS, Action, Dispatcher, Event, check_invariants, policy_kinds
+
+EXAMPLES = 400
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _invariants_are_checked_after_every_event() -> Iterator[None]:
+    handle = Dispatcher.handle
+
+    def checked(dispatcher: Dispatcher, event: Event) -> list[Action]:
+        actions = handle(dispatcher, event)
+        check_invariants(dispatcher)
+        return actions
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dispatcher, "handle", checked)
+        yield
+
+
+def assert_same(plan: Plan) -> World:
+    """Both worlds agree on the plan; returns what they agree on."""
+    real, simulated = run_asyncio(plan), run_simpy(plan)
+    assert real.log == simulated.log
+    assert real.completed_s == simulated.completed_s
+    assert real.makespan_s == simulated.makespan_s
+    assert real.stages_s == simulated.stages_s
+    assert real.copies == simulated.copies
+    assert real.errors == simulated.errors
+    return real
+
+
+@st.composite
+def plans(draw: st.DrawFn, *, policy: str, is_tied: bool, is_shared: bool) -> Plan:
+    """Plans of every shape; ``is_tied`` makes all times small multiples of a quantum, or zero."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    quantum_s = draw(st.sampled_from([0.25, 0.1])) if is_tied else None
+    straggler_probability = draw(st.sampled_from([0.0, 0.2, 1.0]))
+    failure_probability = draw(st.sampled_from([0.0, 0.1, 0.5]))
+
+    def times_s(size: int) -> list[float]:
+        if quantum_s is None:
+            return rng.exponential(size=size).tolist()
+        return (rng.integers(0, 4, size) * quantum_s).tolist()
+
+    def query(tasks: int) -> QueryPlan:
+        copies = (MAX_ATTEMPTS, tasks)
+        late = rng.random(copies) < straggler_probability
+        return QueryPlan(
+            service_s=times_s(tasks),
+            delays_s=np.where(late, [times_s(tasks)] * MAX_ATTEMPTS, 0.0).tolist(),
+            failing=frozenset(
+                (int(task), int(attempt))
+                for attempt, task in np.argwhere(rng.random(copies) < failure_probability)
+            ),
+            think_s=times_s(1)[0],
+            reconstruct_s=times_s(1)[0],
+        )
+
+    sizes = draw(
+        st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=3), min_size=1, max_size=3)
+    )
+    host = (draw(st.integers(1, 4)), draw(st.sampled_from([1.0, 0.9, 0.7]))) if is_shared else None
+    return Plan(
+        workers=draw(st.integers(1, 17)),
+        clients=[[query(tasks) for tasks in client] for client in sizes],
+        host=host,
+        policy=policy,
+    )
+
+
+@pytest.mark.parametrize("is_tied", [False, True], ids=["continuous", "ties"])
+@pytest.mark.parametrize("is_shared", [False, True], ids=["dedicated", "shared"])
+@pytest.mark.parametrize("policy", policy_kinds())
+def test_both_worlds_agree_to_the_last_bit(policy: str, is_shared: bool, is_tied: bool):
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+    @given(plans(policy=policy, is_tied=is_tied, is_shared=is_shared))
+    def check(plan: Plan) -> None:
+        assert_same(plan)
+
+    check()
