@@ -223,8 +223,16 @@ def _pool_model(kind: str, data: _PoolData, cores: int) -> PoolModel:
         start_s=QuantileTable.of(data.start),
         idle_gap_s=QuantileTable.of(data.gap),
         coordinator_cpu_per_task_s=cpu_per_task_s,
+        waiting_share=_waiting_share(data),
         tasks=tuple(_task_models(kind, data)),
     )
+
+
+def _waiting_share(data: _PoolData) -> float:
+    served = [f for f in data.cpu_alone if len(data.cpu_alone[f]) == len(data.service_alone[f])]
+    service_s = sum(sum(data.service_alone[features]) for features in served)
+    cpu_s = sum(sum(data.cpu_alone[features]) for features in served)
+    return max(1 - cpu_s / service_s, 0.0) if service_s > 0 else 0.0
 
 
 def _task_models(kind: str, data: _PoolData) -> Iterable[TaskModel]:

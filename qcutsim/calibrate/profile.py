@@ -53,7 +53,9 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Between a task's end and its worker's next start lie ``collect_s`` (end to collected, of which
     the coordinator works for ``collect_cpu_share``), ``dispatch_s`` (collected to the next task
     dispatched, all of it the coordinator's work) and ``start_s`` (dispatched to started).
-    ``idle_gap_s`` is that gap as measured, for reference.
+    ``idle_gap_s`` is that gap as measured, for reference. ``waiting_share`` is the part of the
+    service of a worker alone in which it got no CPU: more than a few per cent mean that other
+    programs used the host.
     """
 
     workers: tuple[int, ...]
@@ -64,6 +66,7 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     start_s: QuantileTable
     idle_gap_s: QuantileTable
     coordinator_cpu_per_task_s: float
+    waiting_share: float
     tasks: tuple[TaskModel, ...]
 
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         say_skipped,
     )
     from qcutsim.records import SkipReport
-    from qcutsim.report import profile_table
+    from qcutsim.report import profile_notes, profile_table
 
     output = Path(arguments.output)
     refuse_to_overwrite(output, force=arguments.force)
@@ -52,4 +52,5 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         print_tables(profile_table(profile))
     say_skipped(skipped)
+    say(*profile_notes(profile))
     say(f"wrote {output}")

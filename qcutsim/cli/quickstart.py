@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     from qcutsim.cli.output import print_json, print_tables, progress, say
     from qcutsim.cli.simulate import say_substitutes
     from qcutsim.quickstart import CALIBRATED_ON, run_quickstart
-    from qcutsim.report import comparison_table, error_table, stage_table
+    from qcutsim.report import comparison_table, error_table, profile_notes, stage_table
 
     result = run_quickstart(arguments.out, seed=arguments.seed, stage=progress)
     if arguments.json:
@@ -36,5 +36,6 @@ def run(arguments: argparse.Namespace) -> None:
             error_table(result.comparison),
         )
     say(f"calibrated on {CALIBRATED_ON}; larger pools are predictions")
+    say(*profile_notes(result.profile))
     say_substitutes(result.substitutes)
     say("wrote:", *(f"  {path}" for path in result.files))

@@ -10,6 +10,9 @@ from rich.table import Table
 from qcutsim.analysis import STAGES, Comparison, Configuration, Summary, speed_ups
 from qcutsim.calibrate import CalibrationProfile
 
+NOTABLE_WAITING = 0.03
+"""A share of waiting from which a reader is warned; a quiet host stays below 0.01."""
+
 
 def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]]:
     """One plain row a configuration: makespan, spread, speed-up, stage shares."""
@@ -135,6 +138,16 @@ def profile_table(profile: CalibrationProfile) -> Table:
                 f"{1e3 * pool.idle_gap_s.median:.2f}",
             )
     return table
+
+
+def profile_notes(profile: CalibrationProfile) -> Sequence[str]:
+    """What to know before trusting the profile, a line each."""
+    return [
+        f"pool {kind}: workers alone waited {100 * pool.waiting_share:.0f} % of their time for a "
+        "core; other programs used the host, so expect larger errors or calibrate on a quiet one"
+        for kind, pool in sorted(profile.pools.items())
+        if pool.waiting_share > NOTABLE_WAITING
+    ]
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -45,6 +45,7 @@ def known_profile(cores: int) -> CalibrationProfile:
             start_s=lognormal(rng, 6e-5),
             idle_gap_s=lognormal(rng, 3.5e-4),
             coordinator_cpu_per_task_s=2.4e-4,
+            waiting_share=0.0,
             tasks=tuple(
                 TaskModel(
                     mid_circuit_measurements=mid,

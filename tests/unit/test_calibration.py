@@ -34,7 +34,8 @@ from qcutsim.calibrate import (
 from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import MOST_POINTS
 from qcutsim.errors import CalibrationError, InputError, LogError, ProfileError
-from qcutsim.records import QueryRecord, Record, SkipReport
+from qcutsim.records import QueryRecord, Record, SkipReport, TaskRecord
+from qcutsim.report import profile_notes
 from qcutsim.scenario import Scenario, Stragglers
 from qcutsim.workload import load_shape
 
@@ -212,6 +213,22 @@ def test_dearer_work_in_larger_pools_is_their_efficiency(tmp_path):
     for pool in profile.pools.values():
         assert pool.sharing.efficiency == pytest.approx(0.8)
         assert "comparisons of one worker with more" in pool.sharing.efficiency_from
+
+
+def test_a_host_that_others_use_is_told(tmp_path):
+    records = list(builders.measured_records(make_scenario()))
+    quiet = calibrate_logs([write_log(tmp_path / "quiet.jsonl", *records)])
+    for record in records:
+        if isinstance(record, TaskRecord) and record.cpu_s is not None:
+            record.cpu_s *= 0.8
+    busy = calibrate_logs([write_log(tmp_path / "busy.jsonl", *records)])
+    for kind, pool in quiet.pools.items():
+        expected = 1 - 0.8 * (1 - pool.waiting_share)
+        assert busy.pools[kind].waiting_share == pytest.approx(expected)
+    assert not profile_notes(quiet)
+    assert [note.split(":")[0] for note in profile_notes(busy)] == [
+        f"pool {kind}" for kind in sorted(busy.pools)
+    ]
 
 
 def test_cold_and_failed_queries_are_left_out(tmp_path):
