@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+import msgspec
+
 from qcutsim.analysis import Comparison, compare_queries, read_query_records
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.errors import InputError, LogError
@@ -41,6 +43,7 @@ def compare_logs(
         raise LogError(
             f"{', '.join(map(str, measured))}: holds a simulated run; give measured logs"
         )
+    substitutes: set[str] = set()
     if simulated:
         virtual_runs, virtual = read_query_records(simulated, skipped)
         for run in virtual_runs:
@@ -52,15 +55,23 @@ def compare_logs(
                     f"({str(run.profile_key)[:12]}, not {profile.key[:12]}); simulate again"
                 )
     else:
-        virtual = _simulate_measured(runs, queries, profile, on_progress)
+        virtual = _simulate_measured(runs, queries, profile, substitutes, on_progress)
     calibrated = {kind: pool.workers for kind, pool in profile.pools.items()}
-    return compare_queries(queries, virtual, calibrated)
+    labels = {model.partition_labels for model in profile.partition}
+    comparison = compare_queries(queries, virtual, calibrated, labels)
+    return msgspec.structs.replace(
+        comparison,
+        substitutes=tuple(sorted(substitutes)),
+        measured_runs=tuple(run.run for run in runs),
+        profile_key=profile.key,
+    )
 
 
 def _simulate_measured(
     runs: list[RunRecord],
     queries: list[QueryRecord],
     profile: CalibrationProfile,
+    substitutes: set[str],
     on_progress: ProgressCallback,
 ) -> list[QueryRecord]:
     scenarios = {run.scenario_key: Scenario.from_resolved(run.scenario) for run in runs}
@@ -74,5 +85,6 @@ def _simulate_measured(
     found: list[QueryRecord] = []
     for number, (simulation, cell) in enumerate(work, start=1):
         found += [r for r in simulation.cell_records(cell) if type(r) is QueryRecord]
+        substitutes |= simulation.substitutes
         on_progress(number, len(work))
     return found

@@ -35,10 +35,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usable_cores() -> int:
-    """Number of cores this process may run on (its affinity mask where there is one)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Number of cores this process may use: its affinity mask, less where a quota is smaller."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no control group, or no quota ("max")
+        return cores
 
 
 def _processor() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
     SCHEMA,
+    EventRecord,
     LogWriter,
     QueryRecord,
     RunRecord,
@@ -183,6 +184,13 @@ class _Measurement:
         for index in range(WARM_UP_QUERIES):
             await self._measure(pool, _Planned(cell, 0, index), is_cold=True)
 
+    def _event_log(self, dispatcher: int) -> Callable[[EventRecord], None]:
+        def write(record: EventRecord) -> None:
+            record.dispatcher = dispatcher
+            self.writer.write(record)
+
+        return write
+
     async def _measure(self, pool: Pool, planned: _Planned, *, is_cold: bool = False) -> None:
         from qcutsim.estimator import estimate, make_pipeline
 
@@ -196,7 +204,7 @@ class _Measurement:
             policy=cell.policy.kind,
             clock=self.clock,
             clock_offset_s=self.start_s,
-            on_event=self.writer.write if self.log_events else None,
+            on_event=self._event_log(number) if self.log_events else None,
         )
         key = (planned.repetition, planned.index)
         try:
@@ -278,10 +286,7 @@ def _task_records(number: int, outcome: QueryOutcome, query: Query) -> list[Task
                 attempt=run.attempt,
                 worker=run.worker,
                 outcome=run.outcome,
-                partition=of.partition,
-                width=of.width,
-                depth=of.depth,
-                mid_circuit_measurements=of.mid_circuit_measurements,
+                **msgspec.structs.asdict(of),
                 shots=query.shots,
                 ready_s=run.ready_s,
                 dispatched_s=run.dispatched_s,

@@ -1,7 +1,8 @@
 """The JSONL log: one JSON object a line, the same records from real and simulated runs.
 
 A log is a sequence of runs. A ``run`` record opens one; the ``query``, ``task`` and ``event``
-records after it belong to it. Times are seconds since the run's start on a monotonic clock.
+records after it belong to it. Times are seconds on a monotonic clock since the run's start; in a
+simulation since the start of the queries that were simulated together.
 A query and its tasks are appended in one write, tasks first, so a query that is in the log is
 there whole.
 """
@@ -120,8 +121,12 @@ class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
 
 
 class EventRecord(msgspec.Struct, tag="event", tag_field="kind", kw_only=True):
-    """One event the dispatcher handled and the actions it answered with."""
+    """One event a dispatcher handled and the actions it answered with.
 
+    ``dispatcher`` numbers the dispatcher within the run: a fresh one replays its events only.
+    """
+
+    dispatcher: int = 0
     event: dict[str, Any]
     actions: list[dict[str, Any]]
 

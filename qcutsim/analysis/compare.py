@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_records
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration, measured and simulated; errors are simulated / measured - 1.
 
-    ``is_prediction``: the profile was not calibrated on this number of workers.
+    ``is_prediction``: the profile was not calibrated on this number of workers or these labels.
     ``measured_spread`` is (highest - lowest) / median of the measured makespans.
     """
 
@@ -52,12 +52,19 @@ class ErrorSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Every configuration that was both measured and simulated, and those that were not."""
+    """Every configuration that was both measured and simulated, and those that were not.
+
+    ``substitutes`` names the classes of subexperiment that were not calibrated and what stood in
+    for each; ``measured_runs`` and ``profile_key`` say what was compared.
+    """
 
     configurations: tuple[Compared, ...]
     summaries: tuple[ErrorSummary, ...]
     only_measured: tuple[str, ...]
     only_simulated: tuple[str, ...]
+    substitutes: tuple[str, ...] = ()
+    measured_runs: tuple[str, ...] = ()
+    profile_key: str | None = None
 
 
 def read_query_records(
@@ -83,6 +90,7 @@ def compare_queries(
     measured: Sequence[QueryRecord],
     simulated: Sequence[QueryRecord],
     calibrated_workers: Mapping[str, Sequence[int]],
+    calibrated_labels: Collection[str] | None = None,
 ) -> Comparison:
     """Pair configurations that match in everything and compare their median makespans.
 
@@ -90,6 +98,7 @@ def compare_queries(
         measured: queries of real runs.
         simulated: queries of simulations.
         calibrated_workers: pool kind -> pool sizes the profile was calibrated on.
+        calibrated_labels: partition labels it was calibrated on; ``None``: all of them.
 
     Raises:
         LogError: nothing matches.
@@ -114,7 +123,8 @@ def compare_queries(
                 workers=key.workers,
                 straggler_probability=key.straggler_probability,
                 straggler_delay_s=key.straggler_delay_s,
-                is_prediction=key.workers not in calibrated_workers.get(key.pool, ()),
+                is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
+                or not (calibrated_labels is None or key.partition_labels in calibrated_labels),
                 queries=real[key].queries,
                 measured_makespan_s=measured_s,
                 measured_spread=(real[key].highest_s - real[key].lowest_s) / measured_s,

@@ -172,8 +172,9 @@ def _fit(observed: _Observed, only: tuple[str, ...], skipped_lines: int) -> Cali
         )
     ((pipeline, shots),) = observed.kinds
     runs = list(observed.runs.values())
+    _refuse_mixtures(runs)
     manifests = tuple({_text(run.manifest): run.manifest for run in runs}.values())
-    cores = min(manifest.machine.cores for manifest in manifests)
+    cores = manifests[0].machine.cores
     return CalibrationProfile(
         schema=PROFILE_SCHEMA,
         pipeline=pipeline,
@@ -190,6 +191,20 @@ def _fit(observed: _Observed, only: tuple[str, ...], skipped_lines: int) -> Cali
         **{name: _stage_models(observed.stages[name]) for name in _STAGES},
         pools={kind: _pool_model(kind, data, cores) for kind, data in observed.pools.items()},
     )
+
+
+def _refuse_mixtures(runs: Sequence[RunRecord]) -> None:
+    origins = sorted({run.origin for run in runs})
+    if len(origins) > 1:
+        raise CalibrationError(
+            "the logs hold both measured and simulated runs; calibrate on one sort at a time"
+        )
+    machines = {run.manifest.machine for run in runs}
+    if len(machines) > 1:
+        found = "; ".join(sorted(f"{m.processor}, {m.cores} cores" for m in machines))
+        raise CalibrationError(
+            f"the logs come from different machines ({found}); calibrate on each by itself"
+        )
 
 
 def _text(manifest: Manifest) -> str:

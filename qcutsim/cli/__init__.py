@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import qcutsim
-from qcutsim.errors import ExecutionError, QcutsimError
+from qcutsim.errors import InputError, MissingExtraError, QcutsimError
 
 _COMMANDS = {
     "quickstart": "the main job: real queries on Iris, calibrated, simulated, compared",
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except QcutsimError as error:
         sys.stderr.write(f"qcutsim {arguments.command}: {error}\n")
-        return 1 if isinstance(error, ExecutionError) else 2
+        return 2 if isinstance(error, (InputError, MissingExtraError)) else 1
     except KeyboardInterrupt:
         sys.stderr.write(
             f"qcutsim {arguments.command}: interrupted; logs written so far are readable, "

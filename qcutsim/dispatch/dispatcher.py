@@ -8,6 +8,7 @@ changes its state.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from qcutsim.dispatch.actions import Action, BeginReconstruction, CompleteQuery, FailQuery, Start
 from qcutsim.dispatch.events import (
@@ -24,6 +25,8 @@ from qcutsim.errors import PolicyError
 
 MAX_ATTEMPTS = 3
 """How often a task is tried before its query fails."""
+
+_EVENT_TYPES = frozenset(get_args(Event))
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class Dispatcher:
             PolicyError: the event is impossible in this state, or time ran backwards.
             TypeError: the event is of an unknown type.
         """
+        if type(event) not in _EVENT_TYPES:
+            raise TypeError(f"not an event: {event!r}")
         if event.at_s < self._now_s:
             raise PolicyError(f"time ran backwards: {event} after {self._now_s}")
         self._now_s = event.at_s
@@ -81,8 +86,6 @@ class Dispatcher:
                 self.idle.add(event.worker)
             case WorkerLost():
                 self._worker_lost(event, actions)
-            case _:
-                raise TypeError(f"not an event: {event!r}")
         self._assign(event.at_s, actions)
         return actions
 

@@ -175,4 +175,5 @@ def _percent(value: float | None, *, signed: bool = False) -> str:
 def table_notes(comparison: Comparison) -> Sequence[str]:
     """What was left out of the comparison, a line each."""
     lines = [f"measured, not simulated: {name}" for name in comparison.only_measured]
+    lines += [f"not calibrated, replaced by the nearest class: {s}" for s in comparison.substitutes]
     return lines + [f"simulated, not measured: {name}" for name in comparison.only_simulated]

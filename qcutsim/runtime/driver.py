@@ -132,17 +132,20 @@ class Driver:
         self._arrived = asyncio.Event()
         self._queries: dict[int, _Query] = {}
         self._running: dict[int, TaskRun] = {}
-        self._reconstructor = reconstructor or ThreadPoolExecutor(1, "reconstruct")
+        self._own_reconstructor = None if reconstructor else ThreadPoolExecutor(1, "reconstruct")
+        self._reconstructor = reconstructor or self._own_reconstructor
         self._reconstructions: set[asyncio.Task[None]] = set()
         self._progress: asyncio.Future[None] | None = None
+        self._broken: str | None = None
 
     async def __aenter__(self) -> Self:
-        self._pump_task = asyncio.create_task(self._pump())
+        await self._pool.ready()
         self._pool.attach(self, self._workers)
+        self._pump_task = asyncio.create_task(self._pump())
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
-        if exc_type is None or issubclass(exc_type, Exception):
+        if exc_type is None:
             while (self._running or self._inbox) and not self._pump_task.done():
                 await self._wait_for_progress()
         self._pool.attach(None, 0)
@@ -150,7 +153,8 @@ class Driver:
         for task in self._reconstructions:
             task.cancel()
         await asyncio.gather(self._pump_task, *self._reconstructions, return_exceptions=True)
-        self._reconstructor.shutdown(wait=False, cancel_futures=True)
+        if self._own_reconstructor is not None:
+            self._own_reconstructor.shutdown(wait=False, cancel_futures=True)
 
     async def execute(
         self,
@@ -168,8 +172,11 @@ class Driver:
             delays_s: attempt -> injected delay of each task in seconds.
 
         Raises:
-            ExecutionError: a task failed on every attempt; or whatever ``reconstruct`` raised.
+            ExecutionError: a task failed on every attempt, or the pool broke down; or whatever
+                ``reconstruct`` raised.
         """
+        if self._broken is not None:
+            raise ExecutionError(self._broken)
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         state = _Query(tasks, delays_s, reconstruct, done, 0.0, _cpu_clocks(), [b""] * len(tasks))
         self._queries[query] = state
@@ -191,7 +198,8 @@ class Driver:
         waiting: set[asyncio.Future[Any]] = {done, self._pump_task}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
-            self._pump_task.result()
+            if not self._pump_task.cancelled():
+                self._pump_task.result()
             raise ExecutionError("the driver was closed while a query was running")
         return done.result()
 
@@ -203,12 +211,13 @@ class Driver:
         self._post(WorkerJoined(self._clock(), worker))
 
     def worker_lost(self, worker: int) -> None:
-        run = self._running.pop(worker, None)
-        if run is not None:
-            run.outcome = "lost"
-            run.collected_s = run.ended_s = self._clock()
-            run.started_s = run.dispatched_s
         self._post(WorkerLost(self._clock(), worker))
+
+    def pool_broken(self, error: str) -> None:
+        self._broken = f"the pool broke down: {error}"
+        for state in self._queries.values():
+            if not state.done.done():
+                state.done.set_exception(ExecutionError(self._broken))
 
     def task_ended(self, worker: int, report: ResultMessage) -> None:
         run = self._running.pop(worker)
@@ -247,10 +256,19 @@ class Driver:
                     self._on_event(EventRecord(event=to_plain(event), actions=plain))
                 if isinstance(event, QuerySubmitted) and event.query in self._queries:
                     self._queries[event.query].submitted_s = event.at_s
+                if isinstance(event, WorkerLost):
+                    self._close_lost_run(event)
                 for action in actions:
                     self._perform(action)
             if self._progress is not None and not self._progress.done():
                 self._progress.set_result(None)
+
+    def _close_lost_run(self, event: WorkerLost) -> None:
+        # Not before the dispatcher knows: until then it may still start a copy there.
+        run = self._running.pop(event.worker, None)
+        if run is not None:
+            run.started_s = run.dispatched_s
+            run.collected_s = run.ended_s = event.at_s
 
     def _perform(self, action: Start | BeginReconstruction | CompleteQuery | FailQuery) -> None:
         state = self._queries.get(action.query)

@@ -11,10 +11,31 @@ T = TypeVar("T")
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run ``coroutine`` to its end; in a notebook's loop, in a thread of its own."""
+    """Run ``coroutine`` to its end; in a notebook's loop, in a thread of its own.
+
+    An interrupt cancels it in either case, and waits for it to clean up.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+    task: asyncio.Task[T] = loop.create_task(coroutine)
+
+    async def await_task() -> T:
+        return await task
+
     with ThreadPoolExecutor(1) as executor:
-        return executor.submit(asyncio.run, coroutine).result()
+        future = executor.submit(_run_and_close, runner, await_task())
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+def _run_and_close(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, T]) -> T:
+    with runner:
+        return runner.run(coroutine)

@@ -1,6 +1,6 @@
 """What passes between the coordinator and a worker process, and how it is framed.
 
-A frame is a 4-byte big-endian length and a MessagePack array. Nothing is pickled.
+A frame is an 8-byte big-endian length and a MessagePack array. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-_LENGTH = struct.Struct(">I")
+_LENGTH = struct.Struct(">Q")
 
 
 class TaskMessage(msgspec.Struct, frozen=True, array_like=True):

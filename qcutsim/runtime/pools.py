@@ -24,6 +24,9 @@ class PoolListener(Protocol):
     def worker_lost(self, worker: int) -> None:
         """A worker died."""
 
+    def pool_broken(self, error: str) -> None:
+        """A lost worker could not be replaced; nothing more will run."""
+
     def task_ended(self, worker: int, report: ResultMessage) -> None:
         """A worker ran a task; ``report.error`` says whether it failed."""
 
@@ -41,8 +44,14 @@ class Pool(Protocol):
     async def start(self) -> None:
         """Bring up all workers. Raises ``ExecutionError`` when one cannot start."""
 
+    async def ready(self) -> None:
+        """Wait until all workers are up, as after a loss. Raises ``ExecutionError`` if broken."""
+
     def attach(self, listener: PoolListener | None, workers: int) -> None:
-        """Report to ``listener`` from now on, which uses ``workers`` of the pool's workers."""
+        """Report to ``listener`` from now on, which uses ``workers`` of the pool's workers.
+
+        What still runs for an earlier listener is killed where the pool can, and never reported.
+        """
 
     def submit(self, worker: int, message: TaskMessage) -> None:
         """Give an idle worker a task."""
@@ -64,6 +73,9 @@ class ThreadPool:
         self._threads: list[threading.Thread] = []
         self._listener: PoolListener | None = None
         self._has_own_cpu_clock = False
+        self._active = 0
+        self._busy: set[int] = set()
+        self._abandoned: set[int] = set()
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -76,18 +88,25 @@ class ThreadPool:
             self._threads.append(thread)
             thread.start()
 
+    async def ready(self) -> None:
+        return
+
     def attach(self, listener: PoolListener | None, workers: int) -> None:
         if workers > self._size:
             raise ExecutionError(f"the pool has {self._size} threads, {workers} were asked for")
         self._listener = listener
+        self._active = workers
+        self._abandoned = set(self._busy)
         # Aer works in a thread of its own, so only the process's CPU clock sees it, and that
         # tells one task's share only while no other task runs.
         self._has_own_cpu_clock = workers == 1
         if listener is not None:
             for worker in range(workers):
-                listener.worker_joined(worker)
+                if worker not in self._abandoned:
+                    listener.worker_joined(worker)
 
     def submit(self, worker: int, message: TaskMessage) -> None:
+        self._busy.add(worker)
         self._inboxes[worker].put(message)
 
     async def stop(self) -> None:
@@ -107,5 +126,10 @@ class ThreadPool:
                 return
 
     def _report(self, worker: int, report: ResultMessage) -> None:
-        if self._listener is not None:
+        self._busy.discard(worker)
+        if worker in self._abandoned:
+            self._abandoned.discard(worker)
+            if self._listener is not None and worker < self._active:
+                self._listener.worker_joined(worker)
+        elif self._listener is not None:
             self._listener.task_ended(worker, report)

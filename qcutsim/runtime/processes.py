@@ -20,18 +20,28 @@ from qcutsim.runtime.messages import FrameReader, ReadyMessage, ResultMessage, T
 from qcutsim.runtime.pools import CancelMode, PoolListener
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+MOST_FAILED_STARTS = 3
+"""A pool breaks down when so many workers in a row died before they were ready."""
+
 _results = msgspec.msgpack.Decoder(ResultMessage)
 _ready = msgspec.msgpack.Decoder(ReadyMessage)
 
 
 @dataclass(slots=True)
 class _Worker:
+    """One process. ``ready`` is done once it has loaded the task function, or failed to."""
+
     number: int
     process: subprocess.Popen[bytes]
     socket: socket.socket
+    ready: asyncio.Future[None]
+    is_busy: bool = False
     reader: FrameReader = field(default_factory=FrameReader)
     outgoing: bytearray = field(default_factory=bytearray)
-    ready: asyncio.Future[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.ready.done() and not self.ready.cancelled() and not self.ready.exception()
 
 
 class ProcessPool:
@@ -52,29 +62,44 @@ class ProcessPool:
         self._active: set[int] = set()
         self._next_number = 0
         self._listener: PoolListener | None = None
+        self._broken: str | None = None
+        self._failed_starts = 0
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        started = [self._spawn() for _ in range(self._size)]
         try:
-            await asyncio.gather(*(self._wait_ready(worker) for worker in started))
+            for _ in range(self._size):
+                self._spawn()
+            await self.ready()
         except BaseException:
             await self.stop()
             raise
 
+    async def ready(self) -> None:
+        while waiting := [w.ready for w in self._workers.values() if not w.is_up]:
+            await asyncio.gather(*waiting)
+        if self._broken is not None:
+            raise ExecutionError(self._broken)
+
     def attach(self, listener: PoolListener | None, workers: int) -> None:
         if workers > self._size:
             raise ExecutionError(f"the pool has {self._size} processes, {workers} were asked for")
+        self._listener = None
+        for worker in list(self._workers.values()):
+            if worker.is_busy:  # with work of the listener before
+                self._replace(worker)
         self._listener = listener
-        self._active = set(sorted(self._workers)[:workers]) if listener else set()
+        self._active = set(sorted(self._workers)[:workers])
         if listener is not None:
             for number in sorted(self._active):
-                listener.worker_joined(number)
+                if self._workers[number].is_up:
+                    listener.worker_joined(number)
 
     def submit(self, worker: int, message: TaskMessage) -> None:
         target = self._workers.get(worker)
         if target is None:  # its loss is reported already
             return
+        target.is_busy = True
         target.outgoing += frame(message)
         self._send(target)
 
@@ -83,8 +108,7 @@ class ProcessPool:
         workers = list(self._workers.values())
         self._workers.clear()
         for worker in workers:
-            self._disconnect(worker)
-            worker.process.kill()
+            self._end(worker)
         await asyncio.to_thread(_reap, [worker.process for worker in workers])
 
     def process_ids(self) -> dict[int, int]:
@@ -92,16 +116,15 @@ class ProcessPool:
         return {number: worker.process.pid for number, worker in self._workers.items()}
 
     def _spawn(self) -> _Worker:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise ExecutionError(f"a worker process could not be started: {error}") from error
+        # -P: a file in the user's folder must not stand in for a module of the library.
+        command = [sys.executable, "-P", "-m", "qcutsim.runtime.worker", str(theirs.fileno())]
         try:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "qcutsim.runtime.worker",
-                    str(theirs.fileno()),
-                    self._function,
-                ],
+                [*command, self._function],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **_ONE_THREAD},
@@ -112,16 +135,12 @@ class ProcessPool:
         finally:
             theirs.close()
         ours.setblocking(False)
-        worker = _Worker(self._next_number, process, ours)
+        worker = _Worker(self._next_number, process, ours, self._loop.create_future())
+        worker.ready.add_done_callback(_retrieve)
         self._next_number += 1
-        worker.ready = self._loop.create_future()
         self._workers[worker.number] = worker
         self._loop.add_reader(ours, self._receive, worker)
         return worker
-
-    async def _wait_ready(self, worker: _Worker) -> None:
-        assert worker.ready is not None
-        await worker.ready
 
     def _send(self, worker: _Worker) -> None:
         try:
@@ -144,53 +163,85 @@ class ProcessPool:
             return
         except OSError:
             data = b""
+        try:
+            for body in worker.reader.feed(data):
+                if worker.ready.done():
+                    self._task_ended(worker, _results.decode(body))
+                else:
+                    self._loaded(worker, _ready.decode(body))
+        except msgspec.MsgspecError:  # it no longer speaks our language
+            data = b""
         if not data:
             self._lost(worker)
-            return
-        for body in worker.reader.feed(data):
-            if worker.ready is not None:
-                self._became_ready(worker, _ready.decode(body))
-            elif self._listener is not None and worker.number in self._active:
-                self._listener.task_ended(worker.number, _results.decode(body))
 
-    def _became_ready(self, worker: _Worker, message: ReadyMessage) -> None:
-        assert worker.ready is not None
-        ready, worker.ready = worker.ready, None
+    def _loaded(self, worker: _Worker, message: ReadyMessage) -> None:
         if message.error is not None:
-            ready.set_exception(ExecutionError(f"a worker cannot start: {message.error.strip()}"))
-        elif not ready.done():
-            ready.set_result(None)
-
-    def _lost(self, worker: _Worker) -> None:
-        self._disconnect(worker)
-        del self._workers[worker.number]
-        worker.process.kill()
-        code = worker.process.wait()
-        if worker.ready is not None and not worker.ready.done():
-            worker.ready.set_exception(
-                ExecutionError(f"a worker process ended before it was ready (exit code {code})")
-            )
+            self._cannot_start(worker, message.error.strip())
             return
-        was_active = worker.number in self._active
-        self._active.discard(worker.number)
-        if was_active and self._listener is not None:
-            self._listener.worker_lost(worker.number)
-        replacement = self._spawn()
-        assert replacement.ready is not None
-        if was_active:
-            self._active.add(replacement.number)
-        replacement.ready.add_done_callback(lambda done: self._replaced(replacement, done))
-
-    def _replaced(self, worker: _Worker, ready: asyncio.Future[None]) -> None:
-        if ready.cancelled() or ready.exception() is not None:
-            return
+        self._failed_starts = 0
+        worker.ready.set_result(None)
         if worker.number in self._active and self._listener is not None:
             self._listener.worker_joined(worker.number)
 
-    def _disconnect(self, worker: _Worker) -> None:
+    def _task_ended(self, worker: _Worker, report: ResultMessage) -> None:
+        worker.is_busy = False
+        if self._listener is not None and worker.number in self._active:
+            self._listener.task_ended(worker.number, report)
+
+    def _lost(self, worker: _Worker) -> None:
+        if worker.number not in self._workers:
+            return
+        if worker.is_up:
+            self._replace(worker)
+        elif not worker.ready.done():
+            self._failed_starts += 1
+            if self._failed_starts < MOST_FAILED_STARTS:
+                self._replace(worker)
+                worker.ready.set_result(None)
+                return
+            code = worker.process.wait()
+            self._cannot_start(worker, f"it ended before it was ready (exit code {code})")
+
+    def _replace(self, worker: _Worker) -> None:
+        del self._workers[worker.number]
+        self._end(worker)
+        worker.process.wait()
+        is_used = worker.is_up and worker.number in self._active
+        if is_used and self._listener is not None:
+            self._listener.worker_lost(worker.number)
+        try:
+            replacement = self._spawn()
+        except ExecutionError as error:
+            self._break_down(str(error))
+            return
+        if worker.number in self._active:
+            self._active.discard(worker.number)
+            self._active.add(replacement.number)
+
+    def _cannot_start(self, worker: _Worker, why: str) -> None:
+        del self._workers[worker.number]
+        self._end(worker)
+        worker.process.wait()
+        error = f"a worker process cannot start: {why}"
+        worker.ready.set_exception(ExecutionError(error))
+        self._break_down(error)
+
+    def _break_down(self, error: str) -> None:
+        self._broken = error
+        if self._listener is not None:
+            self._listener.pool_broken(error)
+
+    def _end(self, worker: _Worker) -> None:
         self._loop.remove_reader(worker.socket)
         self._loop.remove_writer(worker.socket)
         worker.socket.close()
+        worker.process.kill()
+
+
+def _retrieve(ready: asyncio.Future[None]) -> None:
+    """Mark the outcome as seen: a pool that broke down is told by name, not by a warning."""
+    if not ready.cancelled():
+        ready.exception()
 
 
 def _reap(processes: list[subprocess.Popen[bytes]]) -> None:

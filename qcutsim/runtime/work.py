@@ -36,7 +36,10 @@ def perform(
     result, error = b"", None
     try:
         result = function(message.payload)
-    except Exception as raised:
+        if not isinstance(result, bytes):
+            raise TypeError(f"the task function returned {type(result).__name__}, not bytes")
+    except BaseException as raised:  # a worker reports whatever ended the task, exits included
+        result = b""
         error = f"{type(raised).__name__}: {raised}"
     cpu_s = cpu_clock() - cpu_start_s if cpu_clock else None
     return ResultMessage(

@@ -68,7 +68,9 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
             f"shots, the scenario asks for {work.pipeline!r} at {work.shots}; "
             "calibrate on a run with these settings"
         )
-    kind = "processes" if cell.pool.kind == "dedicated" else cell.pool.kind
+    kind = cell.pool.kind
+    if kind == "dedicated" and kind not in profile.pools:
+        kind = "processes"  # a dedicated worker is one that shares its host with nobody
     if kind not in profile.pools:
         raise ProfileError(
             f"the profile holds no pool {kind!r} (it has {', '.join(sorted(profile.pools))}); "

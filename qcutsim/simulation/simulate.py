@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from qcutsim.calibrate import CalibrationProfile, PoolModel
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
 from qcutsim.errors import ExecutionError, InputError
@@ -111,7 +113,7 @@ class Simulation:
             Dispatcher(make_policy(cell.policy.kind)),
             cell.pool.workers,
             _host(cell, pool),
-            _recorder(events) if self.with_events else None,
+            _recorder(events, queries[0].number) if self.with_events else None,
         )
         simulated: dict[int, SimulatedQuery] = {}
         arrivals = _arrivals_s(cell, self.scenario.seed, queries)
@@ -240,10 +242,10 @@ def _arrivals_s(cell: Cell, seed: int, queries: list[_Numbered]) -> list[float |
     return [float(at_s) for at_s in gaps.cumsum()]
 
 
-def _recorder(events: list[Record]) -> Callable[[Event, list[Action]], None]:
+def _recorder(events: list[Record], dispatcher: int) -> Callable[[Event, list[Action]], None]:
     def record(event: Event, actions: list[Action]) -> None:
         plain = [to_plain(action) for action in actions]
-        events.append(EventRecord(event=to_plain(event), actions=plain))
+        events.append(EventRecord(dispatcher=dispatcher, event=to_plain(event), actions=plain))
 
     return record
 
@@ -263,10 +265,7 @@ def _task_record(
         attempt=run.attempt,
         worker=run.worker,
         outcome=run.outcome,
-        partition=of.partition,
-        width=of.width,
-        depth=of.depth,
-        mid_circuit_measurements=of.mid_circuit_measurements,
+        **msgspec.structs.asdict(of),
         shots=cell.workload.shots,
         ready_s=run.ready_s,
         dispatched_s=run.dispatched_s,

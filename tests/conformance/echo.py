@@ -1,6 +1,9 @@
-"""Task functions for worker processes of the tests."""
+"""Task functions for the workers of the tests."""
 
 from __future__ import annotations
+
+import os
+import socket
 
 
 def echo(payload: bytes) -> bytes:
@@ -8,3 +11,11 @@ def echo(payload: bytes) -> bytes:
     if payload == b"fail":
         raise ValueError("asked to fail")
     return payload
+
+
+def call_home(payload: bytes) -> bytes:
+    """Tell the Unix socket named by the payload this process's id, and return its answer."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(payload.decode())
+        line.sendall(b"%d\n" % os.getpid())
+        return line.recv(1 << 10)

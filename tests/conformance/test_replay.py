@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from qcutsim.dispatch import (
 )
 from qcutsim.errors import ExecutionError
 from qcutsim.records import EventRecord, LogWriter, read_records
-from qcutsim.runtime import Driver, Pool, ProcessPool, ThreadPool, make_pool
+from qcutsim.runtime import Driver, Pool, ProcessPool, Task, ThreadPool, make_pool
 
 FUNCTION = "echo:echo"
 
@@ -41,6 +42,16 @@ class Echo:
         return self.payload
 
 
+class EchoAtLast:
+    """Fails so many times, then gives ``payload`` back."""
+
+    def __init__(self, failures: int, payload: bytes) -> None:
+        self._payloads = [b"fail"] * failures + [payload]
+
+    def encode(self) -> bytes:
+        return self._payloads.pop(0)
+
+
 def assert_replays(log: Path) -> int:
     """Every recorded action comes out again; returns how many events there were."""
     dispatcher = Dispatcher(make_policy("eager"))
@@ -54,14 +65,18 @@ def assert_replays(log: Path) -> int:
     return count
 
 
+def events_of(log: Path, *kinds: str) -> list[dict[str, Any]]:
+    """The logged events of some kinds, or all."""
+    events = [record.event for record in read_records(log) if isinstance(record, EventRecord)]
+    return [event for event in events if not kinds or event["type"] in kinds]
+
+
 async def run_queries(
     pool: Pool,
     log: Path,
-    queries: Sequence[Sequence[Echo]],
+    queries: Sequence[Sequence[Task]],
     *,
     workers: int,
-    meanwhile: Callable[[], None] = lambda: None,
-    delay_s: float = 0.0,
 ) -> list[Sequence[bytes] | str]:
     """Results (or the error) of each query, all submitted at once; its events go to ``log``."""
     start_s = time.monotonic()
@@ -76,18 +91,9 @@ async def run_queries(
                 on_event=writer.write,
             ) as driver:
                 running = [
-                    asyncio.create_task(
-                        driver.execute(
-                            number,
-                            tasks,
-                            list,
-                            lambda attempt: [delay_s] * 100,
-                        )
-                    )
+                    driver.execute(number, tasks, list, lambda attempt: [0.0] * 100)
                     for number, tasks in enumerate(queries)
                 ]
-                await asyncio.sleep(0)
-                meanwhile()
                 ended = await asyncio.gather(*running, return_exceptions=True)
     finally:
         await pool.stop()
@@ -114,20 +120,48 @@ def test_a_task_that_fails_every_time_fails_its_query_alone(pool_class, tmp_path
     assert_replays(tmp_path / "log")
 
 
-def test_a_killed_worker_is_replaced_and_its_task_run_again(tmp_path):
-    pool = ProcessPool(2, FUNCTION)
-    queries = [[Echo(bytes([n])) for n in range(6)]]
+@pytest.mark.parametrize("pool_class", [ThreadPool, ProcessPool])
+def test_a_task_that_fails_twice_is_tried_a_third_time(pool_class, tmp_path):
+    queries = [[Echo(b"a"), EchoAtLast(2, b"late"), Echo(b"b"), EchoAtLast(1, b"soon")]]
+    pool = pool_class(2, FUNCTION)
+    (results,) = asyncio.run(run_queries(pool, tmp_path / "log", queries, workers=2))
+    assert results == [b"a", b"late", b"b", b"soon"]
+    failed = [(e["task"], e["attempt"]) for e in events_of(tmp_path / "log", "TaskFailed")]
+    assert sorted(failed) == [(1, 0), (1, 1), (3, 0)]
+    assert_replays(tmp_path / "log")
 
-    def kill_one() -> None:
-        os.kill(pool.process_ids()[0], signal.SIGKILL)
 
-    (results,) = asyncio.run(
-        run_queries(pool, tmp_path / "log", queries, workers=2, meanwhile=kill_one, delay_s=0.05)
-    )
-    assert results == [bytes([n]) for n in range(6)]
-    events = [record.event for record in read_records(tmp_path / "log")]
-    assert [e["worker"] for e in events if e["type"] == "WorkerLost"] == [0]
-    assert [e["worker"] for e in events if e["type"] == "WorkerJoined"][:2] == [0, 1]
+def test_a_worker_killed_in_its_task_is_replaced_and_the_task_run_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a Unix socket must be short
+    pool = ProcessPool(1, "echo:call_home")
+    callers, members = [], []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(int(await reader.readline()))
+        members.extend(pool.process_ids().values())
+        if len(callers) == 1:
+            os.kill(callers[0], signal.SIGKILL)
+        else:
+            writer.write(b"hello")
+        writer.close()
+
+    async def main() -> list[Sequence[bytes] | str]:
+        async with await asyncio.start_unix_server(answer, "home"):
+            return await run_queries(pool, tmp_path / "log", [[Echo(b"home")]], workers=1)
+
+    assert asyncio.run(main()) == [[b"hello"]]
+    assert len(set(callers)) == 2
+    assert callers == members
+    assert [e["type"] for e in events_of(tmp_path / "log")] == [
+        "WorkerJoined",
+        "QuerySubmitted",
+        "WorkerLost",
+        "WorkerJoined",
+        "TaskFinished",
+        "ReconstructionFinished",
+    ]
+    (finished,) = events_of(tmp_path / "log", "TaskFinished")
+    assert (finished["attempt"], finished["worker"]) == (1, 1)
     assert_replays(tmp_path / "log")
 
 

@@ -145,6 +145,9 @@ class FakePool:
     async def stop(self) -> None:
         """Nothing is to be ended."""
 
+    async def ready(self) -> None:
+        """Fake workers always are."""
+
     def attach(self, listener: PoolListener | None, workers: int) -> None:
         """Report to ``listener``; all its workers join at once."""
         self._listener = listener

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from abc import ABC, abstractmethod
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -20,29 +20,28 @@ class IdleWorkers:
     """The workers with nothing to do; the lowest number is taken first."""
 
     def __init__(self) -> None:
-        self._heap: list[int] = []
-        self._idle: set[int] = set()
+        self._sorted: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._idle)
+        return len(self._sorted)
 
     def __contains__(self, worker: int) -> bool:
-        return worker in self._idle
+        place = bisect_left(self._sorted, worker)
+        return place < len(self._sorted) and self._sorted[place] == worker
 
     def add(self, worker: int) -> None:
         """A worker became idle."""
-        heapq.heappush(self._heap, worker)
-        self._idle.add(worker)
+        insort(self._sorted, worker)
 
     def remove(self, worker: int) -> None:
-        """An idle worker was lost or given work."""
-        self._idle.remove(worker)
+        """An idle worker was lost or given work. Raises ``KeyError`` where it was not idle."""
+        if worker not in self:
+            raise KeyError(worker)
+        del self._sorted[bisect_left(self._sorted, worker)]
 
     def lowest(self) -> int:
         """The idle worker with the lowest number. Raises ``IndexError`` when there is none."""
-        while self._heap[0] not in self._idle:
-            heapq.heappop(self._heap)
-        return self._heap[0]
+        return self._sorted[0]
 
 
 class Policy(ABC):
