@@ -18,9 +18,22 @@ def write_whole(path: Path, data: bytes) -> Path:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_file():
+            temporary.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder of that name.
+
+    Raises:
+        InputError: it cannot be told (the name is too long, or a folder may not be searched).
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be looked at ({error.strerror})") from error
 
 
 def make_folder(path: Path) -> Path:

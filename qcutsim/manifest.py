@@ -8,6 +8,7 @@ import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,7 +22,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     system: str
     processor: str
-    cores: int
+    cores: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

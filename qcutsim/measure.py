@@ -15,7 +15,7 @@ import msgspec
 
 from qcutsim.errors import ExecutionError, LogError, ScenarioError
 from qcutsim.extras import require
-from qcutsim.files import make_folder
+from qcutsim.files import exists, make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 LOG_NAME = "run.jsonl"
 WARM_UP_QUERIES = 2
+
+MOST_WORKERS = 256
+"""More processes than this on one host are a mistake rather than a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ def _check_runnable(scenario: Scenario) -> None:
                 f"{scenario.source}: pool.kind: 'dedicated' can only be simulated; "
                 "a real run takes 'threads' or 'processes'"
             )
+        if cell.pool.workers > MOST_WORKERS:
+            raise ScenarioError(
+                f"{scenario.source}: pool.workers: {cell.pool.workers} is more than a real run "
+                f"takes on one host ({MOST_WORKERS}); simulate it"
+            )
         if cell.arrivals.kind != "sequence":
             raise ScenarioError(
                 f"{scenario.source}: arrivals.kind: {cell.arrivals.kind!r} can only be "
@@ -111,7 +119,7 @@ def _check_runnable(scenario: Scenario) -> None:
 
 
 def _done_before(log: Path, scenario: Scenario) -> set[tuple[str, int, int]]:
-    if not log.exists() or log.stat().st_size == 0:
+    if not exists(log) or log.stat().st_size == 0:
         return set()
     done = set()
     for record in read_records(log):

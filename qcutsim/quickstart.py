@@ -16,15 +16,17 @@ from qcutsim.calibrate import CalibrationProfile, calibrate_logs, save_profile
 from qcutsim.comparison import compare_logs
 from qcutsim.errors import InputError
 from qcutsim.extras import require
-from qcutsim.files import write_whole
+from qcutsim.files import exists, write_whole
 from qcutsim.measure import LOG_NAME, run_scenario
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import LogWriter
 from qcutsim.report import draw_speed_up
 from qcutsim.scenario import Scenario, load_scenario
-from qcutsim.simulation import SIMULATED_NAME, Simulation
+from qcutsim.simulation import SIMULATED_NAME, Simulation, write_simulations
 
 CALIBRATED_ON = "workers<=2"
+PROFILE_NAME = "profile.json"
+COMPARISON_NAME = "comparison.json"
+FIGURE_NAME = "speedup.png"
 
 Stage = Callable[[str], AbstractContextManager[ProgressCallback]]
 
@@ -74,63 +76,43 @@ def run_quickstart(
     """
     require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn", "matplotlib")
     out = Path(out_dir)
+    _refuse_foreign_files(out)
     measured_scenario = packaged_scenario("quickstart", seed)
     larger_scenario = packaged_scenario("quickstart_larger", seed)
     with stage("1/4 running real queries") as progress:
         log = run_scenario(measured_scenario, out, on_progress=progress)
     profile = calibrate_logs([log], only=[CALIBRATED_ON])
-    profile_path = save_profile(profile, out / "profile.json")
+    profile_path = save_profile(profile, out / PROFILE_NAME)
     with stage("2/4 simulating") as progress:
-        simulated_path, substitutes = _simulate(
-            [measured_scenario, larger_scenario], profile, out, progress
-        )
+        simulations = [Simulation(s, profile) for s in (measured_scenario, larger_scenario)]
+        simulated_path = write_simulations(simulations, out / SIMULATED_NAME, progress)
     with stage("3/4 comparing"):
         comparison = compare_logs([log], profile=profile, simulated=[simulated_path])
         comparison_path = write_whole(
-            out / "comparison.json", msgspec.json.format(msgspec.json.encode(comparison))
+            out / COMPARISON_NAME, msgspec.json.format(msgspec.json.encode(comparison))
         )
     with stage("4/4 drawing"):
         _, real = read_query_records([log])
         _, virtual = read_query_records([simulated_path])
         measured, simulated = summarise(real), summarise(virtual)
-        figure = draw_speed_up(measured, simulated, out / "speedup.png")
+        figure = draw_speed_up(measured, simulated, out / FIGURE_NAME)
     return QuickstartResult(
         profile=profile,
         measured=measured,
         simulated=simulated,
         comparison=comparison,
-        substitutes=frozenset(substitutes),
+        substitutes=frozenset().union(*(simulation.substitutes for simulation in simulations)),
         files=(out / LOG_NAME, profile_path, simulated_path, comparison_path, figure),
     )
 
 
-def _simulate(
-    scenarios: list[Scenario],
-    profile: CalibrationProfile,
-    out: Path,
-    on_progress: ProgressCallback,
-) -> tuple[Path, set[str]]:
-    """All scenarios into one log; configurations that both name are simulated once."""
-    path = out / SIMULATED_NAME
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    total = sum(len(scenario.cells) for scenario in scenarios)
-    seen: set[str] = set()
-    substitutes: set[str] = set()
-    done = 0
-    with LogWriter(part) as writer:
-        for scenario in scenarios:
-            simulation = Simulation(scenario, profile)
-            writer.write(simulation.run_record())
-            for cell in scenario.cells:
-                if cell.key not in seen:
-                    writer.write(*simulation.cell_records(cell))
-                seen.add(cell.key)
-                done += 1
-                on_progress(done, total)
-            substitutes |= simulation.substitutes
-    try:
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    return path, substitutes
+def _refuse_foreign_files(out: Path) -> None:
+    """What an earlier quickstart made is made anew; anything else is the user's."""
+    if exists(out / LOG_NAME):
+        return
+    for name in (PROFILE_NAME, SIMULATED_NAME, COMPARISON_NAME, FIGURE_NAME):
+        if exists(out / name):
+            raise InputError(
+                f"{out / name}: exists, and no {LOG_NAME} of a quickstart beside it; "
+                "qcutsim overwrites nothing unasked: give another --out, or move it away"
+            )

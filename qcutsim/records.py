@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -22,6 +22,10 @@ from qcutsim.manifest import Manifest
 
 SCHEMA = 1
 """Version of the records; a reader refuses a run of another one."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 Outcome = Literal["ok", "failed", "lost"]
 """What became of a copy of a task."""
@@ -53,42 +57,42 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     whole process (which holds the tasks of a thread pool, not those of worker processes).
     """
 
-    query: int
+    query: Count
     cell: str
-    repetition: int
-    index: int
+    repetition: Count
+    index: Count
     dataset: str
     partition_labels: str
-    cuts: int
+    cuts: Count
     observable: str
-    shots: int
-    bindings: int = 1
+    shots: AtLeastOne
+    bindings: AtLeastOne = 1
     request: str = "forward"
     pipeline: str
-    coefficients: int
-    subexperiments: int
-    executed: int
+    coefficients: Count
+    subexperiments: Count
+    executed: Count
     pool: str
-    workers: int
+    workers: AtLeastOne
     policy: str
-    straggler_probability: float
-    straggler_delay_s: float
-    submitted_s: float
-    partition_s: float
-    generate_s: float
-    execute_s: float
-    reconstruct_s: float
-    total_s: float
-    coordinator_cpu_s: float | None = None
-    process_cpu_s: float | None = None
+    straggler_probability: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    straggler_delay_s: Seconds
+    submitted_s: Seconds
+    partition_s: Seconds
+    generate_s: Seconds
+    execute_s: Seconds
+    reconstruct_s: Seconds
+    total_s: Seconds
+    coordinator_cpu_s: Seconds | None = None
+    process_cpu_s: Seconds | None = None
     reconstruction: str = "per_shot"
-    reconstruction_work: int = 0
+    reconstruction_work: Count = 0
     value: float | None = None
     std: float | None = None
     is_cold: bool = False
     outcome: Literal["ok", "failed"] = "ok"
     error: str | None = None
-    replication: int = 0
+    replication: Count = 0
 
 
 class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
@@ -98,24 +102,24 @@ class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
     impossible to tell. ``injected_delay_s`` is part of ``ended_s - started_s``, not of ``cpu_s``.
     """
 
-    query: int
-    task: int
-    attempt: int
+    query: Count
+    task: Count
+    attempt: Count
     worker: int
     outcome: Outcome
     partition: str
-    width: int
-    depth: int
-    mid_circuit_measurements: int
-    shots: int
-    bindings: int = 1
+    width: AtLeastOne
+    depth: Count
+    mid_circuit_measurements: Count
+    shots: AtLeastOne
+    bindings: AtLeastOne = 1
     ready_s: float
     dispatched_s: float
     started_s: float
     ended_s: float
     collected_s: float
-    cpu_s: float | None = None
-    injected_delay_s: float = 0.0
+    cpu_s: Seconds | None = None
+    injected_delay_s: Seconds = 0.0
     payload_bytes: int = 0
     result_bytes: int = 0
 
@@ -158,13 +162,23 @@ class LogWriter:
                 self._file.write(b"\n")
 
     def write(self, *records: Record) -> None:
-        """Append ``records``, one line each, in a single flushed write."""
-        self._file.write(_encoder.encode_lines(records))
-        self._file.flush()
+        """Append ``records``, one line each, in a single flushed write.
+
+        Raises:
+            LogError: the disk is full, or the file cannot be written for another reason.
+        """
+        try:
+            self._file.write(_encoder.encode_lines(records))
+            self._file.flush()
+        except OSError as error:
+            raise LogError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. Raises ``LogError`` where what was written cannot be kept."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise LogError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
 
 _LARGEST_SEED = 2**63 - 1
 
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
@@ -40,7 +40,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     dataset: Literal["iris"] = "iris"
-    partition_labels: str
+    partition_labels: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]+$")]
     observable: str = "ZZZZ"
     shots: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 1024
     pipeline: Literal["upstream"] = "upstream"
@@ -71,7 +71,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How queries come: one after the other, or as a Poisson stream (simulated only)."""
 
     kind: Literal["sequence", "poisson"] = "sequence"
-    rate_per_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    rate_per_s: Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)] | None = None
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,9 +242,9 @@ def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
         )
     lengths = set()
     for dotted, values in axis.items():
-        if any(dotted in earlier for earlier in _axes(file)[:number]):
+        if any(_overlap(dotted, other) for earlier in _axes(file)[:number] for other in earlier):
             raise ScenarioError(
-                f"{file.where((*at, dotted))}: sweep.{dotted}: stands in another axis already; "
+                f"{file.where((*at, dotted))}: sweep.{dotted}: another axis sets it already; "
                 "vary a field in one axis only"
             )
         if not isinstance(values, list) or not values:
@@ -262,6 +262,11 @@ def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
         {dotted: (values[i], (*at, dotted, i)) for dotted, values in axis.items()}
         for i in range(lengths.pop())
     ]
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one dotted field is, or lies within, the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _assign(file: YamlFile, data: dict[str, Any], dotted: str, value: Any, at: Path_) -> None:

@@ -16,6 +16,9 @@ from qcutsim.errors import ScenarioError
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
 
+MOST_VALUES = 100_000
+"""A scenario with more values is a mistake, or an alias bomb."""
+
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -94,6 +97,8 @@ def _construct(
     loader: Any, node: yaml.Node, at: Path_, marks: dict[Path_, tuple[int, int]], path: Path
 ) -> Any:
     marks[at] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if len(marks) > MOST_VALUES:
+        raise ScenarioError(f"{path}: holds more than {MOST_VALUES} values, its aliases expanded")
     if isinstance(node, yaml.MappingNode):
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
@@ -112,7 +117,7 @@ def _construct(
         ]
     try:
         return loader.construct_object(node, deep=True)
-    except ValueError:
+    except (ValueError, KeyError, IndexError):
         line, column = marks[at]
         raise ScenarioError(
             f"{path}:{line}:{column}: not valid YAML: {node.value!r} cannot be read as "

@@ -60,10 +60,10 @@ class Summary(NamedTuple):
 
 
 def summarise(queries: Iterable[QueryRecord]) -> dict[Configuration, Summary]:
-    """Summaries by configuration, sorted; cold and failed queries are left out."""
+    """Summaries by configuration, sorted; cold, failed and timeless queries are left out."""
     by_configuration: dict[Configuration, list[QueryRecord]] = {}
     for query in queries:
-        if query.outcome == "ok" and not query.is_cold:
+        if query.outcome == "ok" and not query.is_cold and query.total_s > 0:
             by_configuration.setdefault(Configuration.of(query), []).append(query)
     return {key: _summary(by_configuration[key]) for key in sorted(by_configuration)}
 

@@ -114,8 +114,9 @@ def _observe(observed: _Observed, log: QueryLog) -> None:
     observed.kinds.add((query.pipeline, query.shots))
     labels = query.partition_labels
     observed.stages["partition"][labels, 1].append(query.partition_s)
-    observed.stages["generate"][labels, query.subexperiments].append(query.generate_s)
-    observed.stages["reconstruct"][labels, query.reconstruction_work].append(query.reconstruct_s)
+    observed.stages["generate"][labels, max(query.subexperiments, 1)].append(query.generate_s)
+    work = max(query.reconstruction_work, 1)
+    observed.stages["reconstruct"][labels, work].append(query.reconstruct_s)
     pool = observed.pools[query.pool]
     pool.workers.add(query.workers)
     if query.process_cpu_s is not None:
@@ -280,7 +281,9 @@ def _sharing(kind: str, data: _PoolData, cores: int) -> Sharing:
     ratios = [
         float(np.mean(data.cpu_alone[features]) / np.mean(shared))
         for features, shared in data.cpu_shared.items()
-        if len(shared) >= FEWEST_TASKS and len(data.cpu_alone.get(features, ())) >= FEWEST_TASKS
+        if len(shared) >= FEWEST_TASKS
+        and len(data.cpu_alone.get(features, ())) >= FEWEST_TASKS
+        and min(sum(shared), sum(data.cpu_alone[features])) > 0
     ]
     capacity = 2**31 if kind == "dedicated" else cores
     efficiency, source = _efficiency(ratios, "CPU time of the tasks")
@@ -293,7 +296,9 @@ def _process_cpu_ratios(data: _PoolData) -> list[float]:
     return [
         float(np.median(data.process_cpu_s[labels, 1]) / np.median(seconds))
         for (labels, workers), seconds in data.process_cpu_s.items()
-        if workers > 1 and (labels, 1) in data.process_cpu_s
+        if workers > 1
+        and (labels, 1) in data.process_cpu_s
+        and min(np.median(seconds), np.median(data.process_cpu_s[labels, 1])) > 0
     ]
 
 

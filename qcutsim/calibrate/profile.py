@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,6 +16,10 @@ from qcutsim.scenario import key_of
 
 PROFILE_SCHEMA = 1
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
 
 class TaskModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Service of one class of subexperiment by a worker that has the host to itself.
@@ -23,9 +27,9 @@ class TaskModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``service_s`` is wall time without injected delay, ``cpu_s`` the CPU time within it.
     """
 
-    mid_circuit_measurements: int
-    width: int
-    depth: int
+    mid_circuit_measurements: Count
+    width: AtLeastOne
+    depth: Count
     service_s: QuantileTable
     cpu_s: QuantileTable
 
@@ -42,8 +46,8 @@ class Sharing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     resource: Literal["cores", "lock"]
-    capacity: int
-    efficiency: float
+    capacity: AtLeastOne
+    efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)]
     efficiency_from: str
 
 
@@ -58,24 +62,27 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     programs used the host.
     """
 
-    workers: tuple[int, ...]
+    workers: tuple[AtLeastOne, ...]
     sharing: Sharing
     collect_s: QuantileTable
-    collect_cpu_share: float
+    collect_cpu_share: Share
     dispatch_s: QuantileTable
     start_s: QuantileTable
     idle_gap_s: QuantileTable
-    coordinator_cpu_per_task_s: float
-    waiting_share: float
-    tasks: tuple[TaskModel, ...]
+    coordinator_cpu_per_task_s: Annotated[float, msgspec.Meta(ge=0)]
+    waiting_share: Share
+    tasks: Annotated[tuple[TaskModel, ...], msgspec.Meta(min_length=1)]
 
 
 class StageModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One stage on the coordinator for one set of partition labels, and its work measure."""
 
     partition_labels: str
-    work: int
+    work: AtLeastOne
     seconds: QuantileTable
+
+
+Stages = Annotated[tuple[StageModel, ...], msgspec.Meta(min_length=1)]
 
 
 class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,16 +94,16 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     schema: int
     pipeline: str
-    shots: int
+    shots: AtLeastOne
     origin: Literal["measured", "simulated"]
     manifests: tuple[Manifest, ...]
     only: tuple[str, ...]
     queries: int
     skipped_lines: int
     stragglers: dict[str, float]
-    partition: tuple[StageModel, ...]
-    generate: tuple[StageModel, ...]
-    reconstruct: tuple[StageModel, ...]
+    partition: Stages
+    generate: Stages
+    reconstruct: Stages
     pools: dict[str, PoolModel]
 
     @property
@@ -129,7 +136,7 @@ def load_profile(path: str | os.PathLike[str]) -> CalibrationProfile:
         ) from None
     try:
         plain: Any = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ProfileError(f"{path}: not JSON: {error}") from None
     if not isinstance(plain, dict) or "schema" not in plain:
         raise ProfileError(f"{path}: not a calibration profile: field 'schema' is missing")

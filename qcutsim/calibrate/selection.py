@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -22,7 +22,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
 }
 _TEST = re.compile(r"\s*(\w+)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*")
-_FIELDS = {f.name: f.type for f in msgspec.structs.fields(QueryRecord)}
+_FIELDS = {
+    f.name: get_args(f.type)[0] if get_origin(f.type) is Annotated else f.type
+    for f in msgspec.structs.fields(QueryRecord)
+}
 
 
 def query_filter(tests: Sequence[str]) -> Callable[[QueryRecord], bool]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -12,22 +13,32 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 MOST_POINTS = 201
 
+LONGEST_S = 1e9
+"""No service time is longer; larger values are mistakes."""
+
 
 class QuantileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Inverse distribution function: ``values[i]`` at probability i / (len(values) - 1).
 
     ``samples`` is how many observations it was made of; up to ``MOST_POINTS`` of them it keeps
     every one. ``mean`` is theirs, not the table's.
+
+    Raises:
+        ValueError: the values fall, or are not from 0 to ``LONGEST_S``.
     """
 
-    values: tuple[float, ...]
-    mean: float
-    samples: int
+    values: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+    mean: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)]
+    samples: Annotated[int, msgspec.Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        if not all(low <= high for low, high in pairwise((0.0, *self.values, LONGEST_S))):
+            raise ValueError(f"expected seconds that rise from 0 to at most {LONGEST_S:g}")
 
     @classmethod
     def of(cls, observations: Sequence[float] | Array) -> QuantileTable:
-        """The table of one or more observations."""
-        data = np.sort(np.asarray(observations, dtype=np.float64))
+        """The table of one or more observations; negative ones (clock noise) count as 0."""
+        data = np.sort(np.maximum(np.asarray(observations, dtype=np.float64), 0.0))
         points = min(len(data), MOST_POINTS)
         values = data if points == len(data) else np.quantile(data, np.linspace(0, 1, points))
         return cls(

@@ -55,4 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         sys.stderr.close()
         return 1
+    except OSError as error:
+        sys.stderr.write(f"qcutsim {arguments.command}: {error.filename or 'output'}: {error}\n")
+        return 1
     return 0

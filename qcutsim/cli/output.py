@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qcutsim.errors import InputError
+from qcutsim.files import exists
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,9 +62,9 @@ def say_skipped(skipped: SkipReport) -> None:
 
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """Raises ``InputError`` where ``path`` is a folder, or exists without ``--force``."""
-    if path.is_dir():
+    if exists(path) and path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
-    if path.exists() and not force:
+    if exists(path) and not force:
         raise InputError(f"{path}: exists; give another name, or --force to replace it")
 
 

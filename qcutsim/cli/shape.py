@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     from qcutsim.extras import require
     from qcutsim.scenario import load_scenario
 
-    require("qiskit", "qiskit_addon_cutting")
+    require("qiskit", "qiskit_aer", "qiskit_addon_cutting")
     from qcutsim.estimator.shapes import export_shapes
 
     files = export_shapes(load_scenario(arguments.scenario), Path(arguments.out))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qcutsim.analysis import Configuration, Summary, speed_ups
+from qcutsim.errors import InputError
 from qcutsim.extras import require
 
 _COLOURS = {"threads": "#D55E00", "processes": "#0072B2", "dedicated": "#555555"}
@@ -27,6 +28,7 @@ def draw_speed_up(
 
     Raises:
         MissingExtraError: matplotlib is not installed.
+        InputError: the figure cannot be written.
     """
     require("matplotlib")
     from matplotlib.figure import Figure
@@ -53,7 +55,10 @@ def draw_speed_up(
                 handles.append(handle)
                 names.append(name)
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
-    figure.savefig(path, dpi=150)
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from qcutsim.analysis import STAGES, Comparison, Configuration, Summary, speed_ups
@@ -41,8 +42,8 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
     for row in summary_rows(summaries):
         table.add_row(
             str(row["cuts"]),
-            row["partition_labels"],
-            row["pool"],
+            escape(row["partition_labels"]),
+            escape(row["pool"]),
             str(row["workers"]),
             _stragglers(row["straggler_probability"], row["straggler_delay_s"]),
             f"{row['makespan_s']:.3f}",
@@ -71,7 +72,7 @@ def comparison_table(comparison: Comparison) -> Table:
     for row in comparison.configurations:
         table.add_row(
             str(row.cuts),
-            row.pool,
+            escape(row.pool),
             f"{row.workers}{'*' if row.is_prediction else ' '}",
             _stragglers(row.straggler_probability, row.straggler_delay_s),
             f"{row.measured_makespan_s:.3f}",
@@ -98,7 +99,7 @@ def error_table(comparison: Comparison) -> Table:
     )
     for row in comparison.summaries:
         table.add_row(
-            row.group,
+            escape(row.group),
             str(row.configurations),
             _percent(row.median_abs_error_makespan),
             _percent(row.p90_abs_error_makespan),
@@ -126,7 +127,7 @@ def profile_table(profile: CalibrationProfile) -> Table:
     for kind, pool in sorted(profile.pools.items()):
         for task in pool.tasks:
             table.add_row(
-                kind,
+                escape(kind),
                 f"{pool.sharing.capacity} {pool.sharing.resource}",
                 f"{pool.sharing.efficiency:.3f}",
                 str(task.mid_circuit_measurements),
@@ -151,7 +152,7 @@ def profile_notes(profile: CalibrationProfile) -> Sequence[str]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for column in columns:
         is_text = column in ("labels", "pool", "stragglers", "group", "shares")
         table.add_column(column, justify="left" if is_text else "right")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
 from qcutsim.simulation.farm import Farm, SimulatedQuery, SimulatedRun
-from qcutsim.simulation.simulate import SIMULATED_NAME, Simulation, simulate_scenario
+from qcutsim.simulation.simulate import (
+    SIMULATED_NAME,
+    Simulation,
+    simulate_scenario,
+    write_simulations,
+)
 from qcutsim.simulation.station import SharedHost
 
 __all__ = [
@@ -19,4 +24,5 @@ __all__ = [
     "draw_query",
     "find_models",
     "simulate_scenario",
+    "write_simulations",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import msgspec
 from qcutsim.calibrate import CalibrationProfile, PoolModel
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
 from qcutsim.errors import ExecutionError, InputError
-from qcutsim.files import make_folder
+from qcutsim.files import exists, make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
@@ -199,7 +199,7 @@ def simulate_scenario(
     """
     out = Path(out_dir)
     log = out / SIMULATED_NAME
-    if log.exists():
+    if exists(log):
         raise InputError(
             f"{log}: exists; qcutsim overwrites nothing: give another --out, or move it away"
         )
@@ -209,15 +209,40 @@ def simulate_scenario(
         shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
         find_models(profile, cell, shape)
     make_folder(out)
-    part = log.with_name(log.name + ".part")
-    part.unlink(missing_ok=True)
-    with LogWriter(part) as writer:
-        writer.write(simulation.run_record())
-        for number, cell in enumerate(scenario.cells, start=1):
-            writer.write(*simulation.cell_records(cell))
-            on_progress(number, len(scenario.cells))
-    part.replace(log)
-    return log, simulation
+    return write_simulations([simulation], log, on_progress), simulation
+
+
+def write_simulations(
+    simulations: Sequence[Simulation], log: Path, on_progress: ProgressCallback = no_progress
+) -> Path:
+    """Simulate into one log, whole or not at all; a configuration that comes twice counts once.
+
+    Raises:
+        InputError: the log cannot be written.
+        ProfileError: a profile does not hold what a cell needs.
+    """
+    part = log.parent / (log.name + ".part")
+    total = sum(len(simulation.scenario.cells) for simulation in simulations)
+    seen: set[str] = set()
+    done = 0
+    try:
+        part.unlink(missing_ok=True)
+        with LogWriter(part) as writer:
+            for simulation in simulations:
+                writer.write(simulation.run_record())
+                for cell in simulation.scenario.cells:
+                    if cell.key not in seen:
+                        writer.write(*simulation.cell_records(cell))
+                    seen.add(cell.key)
+                    done += 1
+                    on_progress(done, total)
+        part.replace(log)
+    except OSError as error:
+        raise InputError(f"{log}: cannot be written ({error.strerror})") from error
+    finally:
+        if part.is_file():
+            part.unlink()
+    return log
 
 
 def _host(cell: Cell, pool: PoolModel) -> SharedHost[Callable[[], None]] | None:

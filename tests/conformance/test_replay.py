@@ -25,6 +25,7 @@ from qcutsim.records import EventRecord, LogWriter, read_records
 from qcutsim.runtime import Driver, Pool, ProcessPool, Task, ThreadPool, make_pool
 
 FUNCTION = "echo:echo"
+GIVE_UP_AFTER_S = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +95,8 @@ async def run_queries(
                     driver.execute(number, tasks, list, lambda attempt: [0.0] * 100)
                     for number, tasks in enumerate(queries)
                 ]
-                ended = await asyncio.gather(*running, return_exceptions=True)
+                async with asyncio.timeout(GIVE_UP_AFTER_S):
+                    ended = await asyncio.gather(*running, return_exceptions=True)
     finally:
         await pool.stop()
     return [str(e) if isinstance(e, BaseException) else e.value for e in ended]

@@ -131,6 +131,13 @@ def test_worlds_log_what_a_failed_query_leaves_running():
     assert world.log[-1][0]["at_s"] == 9.0
 
 
+def test_worlds_log_what_ends_at_the_instant_at_which_the_last_query_fails():
+    failing = frozenset({(1, 0), (1, 1), (1, 2)})
+    world = assert_same(Plan(2, [[QueryPlan(service_s=[3.0, 1.0, 0.0], failing=failing)]]))
+    last, _ = world.log[-1]
+    assert (last["type"], last["at_s"], last["task"]) == ("TaskFinished", 3.0, 2)
+
+
 def test_a_reconstruction_of_no_length_waits_its_turn_in_both_worlds():
     long, short = QueryPlan([], reconstruct_s=2.0), QueryPlan([], think_s=1.0)
     assert assert_same(Plan(1, [[long], [short]])).completed_s == {0: 2.0, 1: 2.0}

@@ -39,6 +39,13 @@ from qcutsim.report import profile_notes
 from qcutsim.scenario import Scenario, Stragglers
 from qcutsim.workload import load_shape
 
+
+def stage_of(values: tuple[float, ...]) -> dict[str, object]:
+    """A stage model as plain data, with a table of these values."""
+    table = {"values": values, "mean": 1.0, "samples": 2}
+    return {"partition_labels": "AABB", "work": 1, "seconds": table}
+
+
 SECONDS = st.floats(0, 1e6, allow_subnormal=False)
 law = settings(derandomize=True, deadline=None)
 
@@ -361,6 +368,15 @@ def test_a_profile_of_another_schema_is_refused(tmp_path):
         ({"shots": "many"}, "Expected `int`, got `str` - at `$.shots`"),
         ({"author": "me"}, "Object contains unknown field `author`"),
         ({"pools": {"threads": {}}}, "Object missing required field `workers`"),
+        ({"partition": []}, "Expected `array` of length >= 1 - at `$.partition`"),
+        (
+            {"partition": [stage_of((2.0, 1.0))]},
+            "expected seconds that rise from 0 to at most 1e+09 - at `$.partition[0].seconds`",
+        ),
+        (
+            {"partition": [stage_of((-1.0, 1.0))]},
+            "expected seconds that rise from 0 to at most 1e+09 - at `$.partition[0].seconds`",
+        ),
     ],
 )
 def test_a_profile_with_a_wrong_field_is_refused(tmp_path, change, message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import pytest
@@ -46,6 +46,11 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return st.sampled_from(arguments)
+    if origin is Annotated:
+        meta: msgspec.Meta = arguments[1]
+        if arguments[0] is int:
+            return st.integers(meta.ge, 2**63 - 1)
+        return st.floats(meta.ge, meta.le, allow_nan=False, allow_infinity=False)
     if origin in (Union, types.UnionType):
         return st.one_of([values_of(argument) for argument in arguments])
     if origin is dict:
@@ -290,3 +295,26 @@ def test_the_skips_of_several_logs_are_counted_together(log, tmp_path):
     skipped = SkipReport()
     assert len(list(read_queries([log, other], skipped))) == 4
     assert [(line.path, line.line) for line in skipped.kept] == [(str(log), 6), (str(other), 6)]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"total_s": -1.0}, "Expected `float` >= 0.0 - at `$.total_s`"),
+        ({"workers": 0}, "Expected `int` >= 1 - at `$.workers`"),
+        ({"straggler_probability": 1.5}, "Expected `float` <= 1.0 - at `$.straggler_probability`"),
+    ],
+)
+def test_an_implausible_record_is_skipped_and_named(tmp_path, change, reason):
+    log = write_log(tmp_path / "log.jsonl", run_record(), query_record(**change), query_record())
+    skipped = SkipReport()
+    assert len(list(read_records(log, skipped))) == 2
+    assert [(line.line, line.reason.split(";")[0]) for line in skipped.kept] == [(2, reason)]
+
+
+def test_a_full_disk_is_a_log_error():
+    with (
+        pytest.raises(LogError, match="/dev/full: cannot be written"),
+        LogWriter("/dev/full") as writer,
+    ):
+        writer.write(run_record())

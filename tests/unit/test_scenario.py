@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -159,8 +160,12 @@ POSITIONS = {
         "s.yaml:2:36: workload.observable: expected Pauli letters I, X, Y, Z, found 'ZZQZ'",
     ),
     "no letter": (
-        "name: a\nworkload: {partition_labels: '', observable: ''}\n",
-        "s.yaml:2:34: workload.observable: expected Pauli letters I, X, Y, Z, found ''",
+        "name: a\nworkload: {partition_labels: A, observable: ''}\n",
+        "s.yaml:2:33: workload.observable: expected Pauli letters I, X, Y, Z, found ''",
+    ),
+    "labels that are no letters": (
+        "name: a\nworkload: {partition_labels: A/B}\n",
+        "s.yaml:2:12: workload.partition_labels: Expected `str` matching regex",
     ),
     "not the qubits of Iris": (
         "name: a\nworkload: {partition_labels: AAB, observable: ZZZ}\n",
@@ -239,7 +244,7 @@ SWEEPS = {
     ),
     "a field on two axes": (
         "sweep:\n  - pool.workers: [1]\n  - pool.workers: [2]\n",
-        "5:5: sweep.pool.workers: stands in another axis already",
+        "5:5: sweep.pool.workers: another axis sets it already",
     ),
 }
 
@@ -261,6 +266,12 @@ FILES = {
     "a control character": ('name: a\nseed: "\x01"\n', r":2:8: not valid YAML: control character"),
     "an unknown tag": ("name: !!python/name:os.system\n", r":1:7: not valid YAML: "),
     "a tag that does not fit": ("name: a\nseed: !!int x\n", r":2:7: not valid YAML: 'x' .* int$"),
+    "an empty number": ("name: a\nseed: !!int ''\n", r":2:7: not valid YAML: '' .* int$"),
+    "an alias bomb": (
+        "name: a\na: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(f"{n}: &{n} [{', '.join([f'*{m}'] * 10)}]\n" for m, n in pairwise("abcdef")),
+        r": holds more than 100000 values",
+    ),
     "an unknown alias": ("name: *x\n", r":1:7: not valid YAML: found undefined alias"),
     "an alias within itself": ("name: &x [*x]\n", r": not usable YAML: .* contains itself"),
     "a key twice": ("name: a\nseed: 1\nname: b\n", r":3:1: the key 'name' stands twice"),
