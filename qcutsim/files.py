@@ -14,6 +14,8 @@ def write_whole(path: Path, data: bytes) -> Path:
         InputError: it cannot be written; nothing is left behind.
     """
     temporary = path.parent / (path.name + ".part")
+    if exists(temporary) and not temporary.is_file():
+        raise InputError(f"{path}: cannot be written ({temporary} is in the way)")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)

@@ -235,8 +235,13 @@ def read_records(
         LogError: the file is missing, empty, holds no readable record, or holds a run of another
             schema version; with ``strict``, also for any unreadable line.
     """
-    path = Path(path)
-    skipped = SkipReport() if skipped is None else skipped
+    for _, record in _numbered(Path(path), SkipReport() if skipped is None else skipped, strict):
+        yield record
+
+
+def _numbered(path: Path, skipped: SkipReport, strict: bool) -> Iterator[tuple[int, Record]]:
+    """Records and the line each stands on."""
+    before = skipped.count, len(skipped.kept)
     found = False
     first: Skipped | None = None
     decode = _decoder.decode
@@ -256,8 +261,10 @@ def read_records(
         found = True
         if type(record) is RunRecord and record.schema != SCHEMA:
             raise _other_schema(path, number, record.schema)
-        yield record
+        yield number, record
     if not found:
+        skipped.count = before[0]  # the error names the first of them
+        del skipped.kept[before[1] :]
         raise LogError(
             f"{first or f'{path}: the file is empty'}; no record could be read: expected a log "
             "written by 'qcutsim run' or 'qcutsim simulate', one JSON object a line"
@@ -316,16 +323,17 @@ def read_queries(
     Raises:
         LogError: as :func:`read_records`; also for a query that no ``run`` record precedes.
     """
+    skipped = SkipReport() if skipped is None else skipped
     for path in paths:
         run: RunRecord | None = None
         tasks: dict[int, list[TaskRecord]] = {}
-        for record in read_records(path, skipped):
+        for line, record in _numbered(Path(path), skipped, strict=False):
             if type(record) is TaskRecord:
                 tasks.setdefault(record.query, []).append(record)
             elif type(record) is QueryRecord:
                 if run is None:
                     raise LogError(
-                        f"{path}: query {record.query} stands before any 'run' record; "
+                        f"{path}:{line}: query {record.query} stands before any 'run' record; "
                         "the head of the log is missing"
                     )
                 yield QueryLog(run, record, tasks.pop(record.query, []))

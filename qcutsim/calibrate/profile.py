@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from qcutsim.calibrate.tables import QuantileTable
+from qcutsim.calibrate.tables import LONGEST_S, QuantileTable
 from qcutsim.errors import ProfileError
 from qcutsim.files import write_whole
 from qcutsim.manifest import Manifest
@@ -62,14 +62,14 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     programs used the host.
     """
 
-    workers: tuple[AtLeastOne, ...]
+    workers: Annotated[tuple[AtLeastOne, ...], msgspec.Meta(min_length=1)]
     sharing: Sharing
     collect_s: QuantileTable
     collect_cpu_share: Share
     dispatch_s: QuantileTable
     start_s: QuantileTable
     idle_gap_s: QuantileTable
-    coordinator_cpu_per_task_s: Annotated[float, msgspec.Meta(ge=0)]
+    coordinator_cpu_per_task_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)]
     waiting_share: Share
     tasks: Annotated[tuple[TaskModel, ...], msgspec.Meta(min_length=1)]
 
@@ -96,10 +96,10 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     pipeline: str
     shots: AtLeastOne
     origin: Literal["measured", "simulated"]
-    manifests: tuple[Manifest, ...]
+    manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1)]
     only: tuple[str, ...]
-    queries: int
-    skipped_lines: int
+    queries: Count
+    skipped_lines: Count
     stragglers: dict[str, float]
     partition: Stages
     generate: Stages

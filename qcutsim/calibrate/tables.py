@@ -37,8 +37,11 @@ class QuantileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @classmethod
     def of(cls, observations: Sequence[float] | Array) -> QuantileTable:
-        """The table of one or more observations; negative ones (clock noise) count as 0."""
-        data = np.sort(np.maximum(np.asarray(observations, dtype=np.float64), 0.0))
+        """The table of one or more observations; negative ones (clock noise) count as 0.
+
+        Those above ``LONGEST_S`` count as it.
+        """
+        data = np.sort(np.clip(np.asarray(observations, dtype=np.float64), 0.0, LONGEST_S))
         points = min(len(data), MOST_POINTS)
         values = data if points == len(data) else np.quantile(data, np.linspace(0, 1, points))
         return cls(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import qcutsim
@@ -21,7 +24,12 @@ _COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 (a query failed), 2 (bad input), 130."""
+    """Run one command; returns the exit code: 0, 1 (it failed), 2 (bad input), 130."""
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()  # closed: nobody listens
+    if sys.stdout is None:
+        sys.stderr.write("qcutsim: standard output is closed; redirect it, as to /dev/null\n")
+        return 1
     parser = argparse.ArgumentParser(
         prog="qcutsim",
         description="Where the time of circuit cutting goes, and what it would be otherwise.",
@@ -44,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except QcutsimError as error:
+        _discard_output()
         sys.stderr.write(f"qcutsim {arguments.command}: {error}\n")
         return 2 if isinstance(error, (InputError, MissingExtraError)) else 1
     except KeyboardInterrupt:
@@ -56,6 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        sys.stderr.write(f"qcutsim {arguments.command}: {error.filename or 'output'}: {error}\n")
+        sys.stderr.write(f"qcutsim {arguments.command}: {error}\n")
         return 1
     return 0
+
+
+def _discard_output() -> None:
+    """What a full disk did not take would be tried again, and reported again, at exit."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,24 +33,22 @@ def run(arguments: argparse.Namespace) -> None:
 
     from qcutsim.calibrate import calibrate_logs, save_profile
     from qcutsim.cli.output import (
+        naming_skipped,
         print_json,
         print_tables,
         refuse_to_overwrite,
         say,
-        say_skipped,
     )
-    from qcutsim.records import SkipReport
     from qcutsim.report import profile_notes, profile_table
 
     output = Path(arguments.output)
     refuse_to_overwrite(output, force=arguments.force)
-    skipped = SkipReport()
-    profile = calibrate_logs(arguments.logs, only=arguments.only, skipped=skipped)
+    with naming_skipped() as skipped:
+        profile = calibrate_logs(arguments.logs, only=arguments.only, skipped=skipped)
     save_profile(profile, output)
     if arguments.json:
         print_json(profile)
     else:
         print_tables(profile_table(profile))
-    say_skipped(skipped)
     say(*profile_notes(profile))
     say(f"wrote {output}")

@@ -28,13 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare and show the errors."""
     from qcutsim.calibrate import load_profile
-    from qcutsim.cli.output import print_json, print_tables, progress, say, say_skipped
+    from qcutsim.cli.output import naming_skipped, print_json, print_tables, progress, say
     from qcutsim.comparison import compare_logs
-    from qcutsim.records import SkipReport
     from qcutsim.report import comparison_table, error_table, table_notes
 
-    skipped = SkipReport()
-    with progress("cells") as on_progress:
+    with naming_skipped() as skipped, progress("cells") as on_progress:
         comparison = compare_logs(
             arguments.measured,
             profile=load_profile(arguments.profile),
@@ -47,4 +45,3 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         print_tables(comparison_table(comparison), error_table(comparison))
         say(*table_notes(comparison))
-    say_skipped(skipped)

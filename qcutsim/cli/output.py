@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qcutsim.errors import InputError
+from qcutsim.errors import InputError, QcutsimError
 from qcutsim.files import exists
 
 if TYPE_CHECKING:
@@ -30,15 +31,18 @@ def print_json(data: Any) -> None:
     """Anything msgspec can encode, indented, on standard output."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+    with _standard_output():
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+        sys.stdout.flush()
 
 
 def print_tables(*tables: Table) -> None:
     """Tables on standard output; wide where it is not a terminal."""
     console = _console(stderr=False)
-    for table in tables:
-        console.print(table)
-        console.print()
+    with _standard_output():
+        for table in tables:
+            console.print(table)
+            console.print()
 
 
 def say(*lines: str) -> None:
@@ -60,12 +64,36 @@ def say_skipped(skipped: SkipReport) -> None:
         say(f"skipped {skipped.count} unreadable line(s):", skipped.summary())
 
 
+@contextmanager
+def naming_skipped() -> Iterator[SkipReport]:
+    """Collects lines that could not be read and names them, also where the command fails."""
+    from qcutsim.records import SkipReport
+
+    skipped = SkipReport()
+    try:
+        yield skipped
+    finally:
+        say_skipped(skipped)
+
+
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
-    """Raises ``InputError`` where ``path`` is a folder, or exists without ``--force``."""
-    if exists(path) and path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
+    """Raises ``InputError`` where ``path`` is no file, or exists without ``--force``."""
+    if exists(path) and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise InputError(f"{path}: is {kind}; name a file")
     if exists(path) and not force:
         raise InputError(f"{path}: exists; give another name, or --force to replace it")
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Raises ``QcutsimError`` where standard output takes nothing more, as on a full disk."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise QcutsimError(f"standard output: cannot be written ({error.strerror})") from error
 
 
 def _console(*, stderr: bool) -> Console:

@@ -225,6 +225,8 @@ def write_simulations(
     total = sum(len(simulation.scenario.cells) for simulation in simulations)
     seen: set[str] = set()
     done = 0
+    if exists(part) and not part.is_file():
+        raise InputError(f"{log}: cannot be written ({part} is in the way)")
     try:
         part.unlink(missing_ok=True)
         with LogWriter(part) as writer:

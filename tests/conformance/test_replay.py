@@ -25,7 +25,7 @@ from qcutsim.records import EventRecord, LogWriter, read_records
 from qcutsim.runtime import Driver, Pool, ProcessPool, Task, ThreadPool, make_pool
 
 FUNCTION = "echo:echo"
-GIVE_UP_AFTER_S = 30.0
+GIVE_UP_AFTER_S = 15.0
 
 
 @pytest.fixture(autouse=True)

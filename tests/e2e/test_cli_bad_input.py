@@ -201,6 +201,7 @@ def test_a_run_into_something_that_is_no_log_is_refused(refused, folder):
     [
         ("pool: {kind: dedicated}\n", "pool.kind: 'dedicated' can only be simulated"),
         ("arrivals: {kind: poisson, rate_per_s: 1}\n", "arrivals.kind: 'poisson' can only be "),
+        ("pool: {workers: 257}\n", "pool.workers: 257 is more than a real run takes on one host "),
     ],
 )
 def test_what_can_only_be_simulated_is_not_run(refused, folder, text, message):

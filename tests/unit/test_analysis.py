@@ -45,6 +45,12 @@ def test_a_summary_holds_medians_and_extremes():
     assert summary.stages_s == (1.0, 2.0, 2.0, 4.0)
 
 
+def test_queries_that_took_no_time_are_not_summarised():
+    assert summarise([timed(0.0)]) == {}
+    (summary,) = summarise([timed(0.0), timed(2.0)]).values()
+    assert (summary.queries, summary.makespan_s) == (1, 2.0)
+
+
 def test_cold_and_failed_queries_are_not_summarised():
     queries = [timed(1.0), timed(50.0, is_cold=True), timed(0.0, outcome="failed")]
     (summary,) = summarise(queries).values()

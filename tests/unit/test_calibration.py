@@ -32,7 +32,7 @@ from qcutsim.calibrate import (
     save_profile,
 )
 from qcutsim.calibrate.selection import query_filter
-from qcutsim.calibrate.tables import MOST_POINTS
+from qcutsim.calibrate.tables import LONGEST_S, MOST_POINTS
 from qcutsim.errors import CalibrationError, InputError, LogError, ProfileError
 from qcutsim.records import QueryRecord, Record, SkipReport, TaskRecord
 from qcutsim.report import profile_notes
@@ -90,6 +90,11 @@ def test_a_quantile_table_is_linear_between_its_points():
     table = QuantileTable.of([4.0, 1.0, 2.0])
     assert table.at(np.array([0.25, 0.5, 0.75])).tolist() == [1.5, 2.0, 3.0]
     assert table.median == 2.0
+
+
+def test_observations_that_cannot_be_true_count_as_the_nearest_that_can():
+    table = QuantileTable.of([-1e-9, 1.0, 1e300])
+    assert table.values == (0.0, 1.0, LONGEST_S)
 
 
 def test_a_constant_table_always_gives_its_value():
@@ -369,6 +374,8 @@ def test_a_profile_of_another_schema_is_refused(tmp_path):
         ({"author": "me"}, "Object contains unknown field `author`"),
         ({"pools": {"threads": {}}}, "Object missing required field `workers`"),
         ({"partition": []}, "Expected `array` of length >= 1 - at `$.partition`"),
+        ({"manifests": []}, "Expected `array` of length >= 1 - at `$.manifests`"),
+        ({"queries": -1}, "Expected `int` >= 0 - at `$.queries`"),
         (
             {"partition": [stage_of((2.0, 1.0))]},
             "expected seconds that rise from 0 to at most 1e+09 - at `$.partition[0].seconds`",
@@ -397,6 +404,13 @@ def test_a_truncated_profile_is_refused(tmp_path):
         assert str(raised.value).startswith(f"{path}: not JSON: ")
 
 
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "profile.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ProfileError, match="not JSON: "):
+        load_profile(path)
+
+
 @pytest.mark.parametrize("content", ["[1]", "3", "{}", '{"name": "x"}'])
 def test_json_that_is_no_profile_is_refused(tmp_path, content):
     path = tmp_path / "profile.json"
@@ -411,3 +425,12 @@ def test_a_missing_profile_is_refused(tmp_path):
     with pytest.raises(ProfileError, match="make one with 'qcutsim calibrate'") as raised:
         load_profile(path)
     assert str(raised.value).startswith(f"{path}: cannot be read (No such file")
+
+
+def test_every_committed_profile_is_usable_and_told_of():
+    folder = Path(__file__).parents[2] / "calibration"
+    profiles = sorted(folder.glob("*.json"))
+    assert profiles
+    for path in profiles:
+        assert set(load_profile(path).pools) == {"processes", "threads"}
+        assert f"`{path.name}`" in (folder / "README.md").read_text()

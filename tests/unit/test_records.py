@@ -212,6 +212,18 @@ def test_a_file_that_is_not_jsonl_is_refused_at_its_first_unreadable_line(tmp_pa
     assert "one JSON object a line" in str(raised.value)
 
 
+def test_lines_of_a_file_that_is_no_log_are_not_told_twice(log, tmp_path):
+    """The error names the first of them; what other logs skipped is still told."""
+    log.write_bytes(log.read_bytes() + b"junk\n")
+    other = tmp_path / "notes.txt"
+    other.write_text("some\nnotes\n")
+    skipped = SkipReport()
+    with pytest.raises(LogError, match=r"notes\.txt:1: "):
+        list(read_queries([log, other], skipped))
+    assert [(line.path, line.line) for line in skipped.kept] == [(str(log), 6)]
+    assert skipped.count == 1
+
+
 def test_a_missing_log_is_refused(tmp_path):
     path = tmp_path / "none.jsonl"
     with pytest.raises(LogError, match="no such log; write one with 'qcutsim run'") as raised:
@@ -285,7 +297,7 @@ def test_a_query_without_a_run_before_it_is_refused(tmp_path):
     path = write_log(tmp_path / "log.jsonl", query_record(query=4))
     with pytest.raises(LogError, match="query 4 stands before any 'run' record") as raised:
         list(read_queries([path]))
-    assert str(raised.value).startswith(f"{path}: ")
+    assert str(raised.value).startswith(f"{path}:1: ")
 
 
 def test_the_skips_of_several_logs_are_counted_together(log, tmp_path):

@@ -246,6 +246,10 @@ SWEEPS = {
         "sweep:\n  - pool.workers: [1]\n  - pool.workers: [2]\n",
         "5:5: sweep.pool.workers: another axis sets it already",
     ),
+    "a field within a field of another axis": (
+        "sweep:\n  - pool: [{workers: 1}]\n  - pool.workers: [2]\n",
+        "5:5: sweep.pool.workers: another axis sets it already",
+    ),
 }
 
 
@@ -267,6 +271,9 @@ FILES = {
     "an unknown tag": ("name: !!python/name:os.system\n", r":1:7: not valid YAML: "),
     "a tag that does not fit": ("name: a\nseed: !!int x\n", r":2:7: not valid YAML: 'x' .* int$"),
     "an empty number": ("name: a\nseed: !!int ''\n", r":2:7: not valid YAML: '' .* int$"),
+    "an empty float": ("name: a\nseed: !!float ''\n", r":2:7: not valid YAML: '' .* float$"),
+    "no truth": ("name: a\nseed: !!bool maybe\n", r":2:7: not valid YAML: 'maybe' .* bool$"),
+    "no null": ("name: a\nseed: !!null x\n", r":2:7: not valid YAML: 'x' .* null$"),
     "an alias bomb": (
         "name: a\na: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
         + "".join(f"{n}: &{n} [{', '.join([f'*{m}'] * 10)}]\n" for m, n in pairwise("abcdef")),
