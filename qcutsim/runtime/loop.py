@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,11 +28,10 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
         return await task
 
     with ThreadPoolExecutor(1) as executor:
-        future = executor.submit(_run_and_close, runner, await_task())
         try:
-            return future.result()
+            return executor.submit(_run_and_close, runner, await_task()).result()
         except BaseException:
-            if not future.done():
+            with suppress(RuntimeError):  # the loop is closed: there is nothing left to cancel
                 loop.call_soon_threadsafe(task.cancel)
             raise
 
