@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -23,19 +24,25 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     runner = asyncio.Runner()
     loop = runner.get_loop()
     task: asyncio.Task[T] = loop.create_task(coroutine)
+    outcome: Future[T] = Future()
 
     async def await_task() -> T:
         return await task
 
-    with ThreadPoolExecutor(1) as executor:
+    def run() -> None:
         try:
-            return executor.submit(_run_and_close, runner, await_task()).result()
-        except BaseException:
-            with suppress(RuntimeError):  # the loop is closed: there is nothing left to cancel
-                loop.call_soon_threadsafe(task.cancel)
-            raise
+            with runner:
+                outcome.set_result(runner.run(await_task()))
+        except BaseException as error:
+            outcome.set_exception(error)
 
-
-def _run_and_close(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, T]) -> T:
-    with runner:
-        return runner.run(coroutine)
+    thread = threading.Thread(target=run, name="qcutsim-loop")
+    try:
+        thread.start()
+        return outcome.result()
+    except BaseException:
+        with suppress(RuntimeError):  # the loop is closed: there is nothing left to cancel
+            loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # the thread never started
+            thread.join()
+        raise
