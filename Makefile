@@ -19,7 +19,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[real,dev]'
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $(STAMP)
 
 clean:

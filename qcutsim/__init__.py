@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "CalibrationProfile": "qcutsim.calibrate",
     "Comparison": "qcutsim.analysis",
+    "DistributedEstimator": "qcutsim.estimator",
+    "Limits": "qcutsim.estimator",
     "Scenario": "qcutsim.scenario",
     "calibrate_logs": "qcutsim.calibrate",
     "compare_logs": "qcutsim.comparison",
@@ -30,6 +32,8 @@ _HOMES = {
 __all__ = [
     "CalibrationProfile",
     "Comparison",
+    "DistributedEstimator",
+    "Limits",
     "Scenario",
     "__version__",
     "calibrate_logs",
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from qcutsim.analysis import Comparison
     from qcutsim.calibrate import CalibrationProfile, calibrate_logs, load_profile, save_profile
     from qcutsim.comparison import compare_logs
+    from qcutsim.estimator import DistributedEstimator, Limits
     from qcutsim.measure import run_scenario
     from qcutsim.quickstart import run_quickstart
     from qcutsim.records import read_queries, read_records

@@ -8,10 +8,12 @@ from qcutsim.errors import MissingExtraError
 
 _EXTRA_OF = {
     "matplotlib": "real",
+    "opt_einsum": "real",
     "qiskit": "real",
     "qiskit_addon_cutting": "real",
     "qiskit_aer": "real",
     "sklearn": "real",
+    "torch": "train",
 }
 
 

@@ -24,13 +24,12 @@ from qcutsim.records import (
     LogWriter,
     QueryRecord,
     RunRecord,
-    TaskRecord,
     read_records,
 )
-from qcutsim.runtime import Driver, Pool, make_pool
+from qcutsim.runtime import Driver, Pool, TaskFunctionSource, make_pool
 from qcutsim.runtime.loop import run_async
 from qcutsim.scenario import Cell, Scenario, Workload, record_fields
-from qcutsim.seeds import seed_sequence, straggler_delays_s, stream
+from qcutsim.seeds import derived_seed, straggler_delays_s, stream
 
 if TYPE_CHECKING:
     from qcutsim.estimator import Query, QueryOutcome
@@ -237,7 +236,7 @@ class _Measurement:
             self.writer.write(failed)
             raise
         self.writer.write(
-            *_task_records(number, outcome, query),
+            *outcome.task_records(number),
             _query_record(cell, planned, number, outcome, is_cold=is_cold),
         )
 
@@ -247,7 +246,7 @@ async def _pools(cells: Iterable[Cell]) -> AsyncIterator[dict[str, Pool]]:
     """One started pool a kind, as large as the largest cell wants; smaller cells use a part."""
     from qcutsim.estimator import make_pipeline
 
-    wanted: dict[str, tuple[int, str]] = {}
+    wanted: dict[str, tuple[int, TaskFunctionSource]] = {}
     for cell in cells:
         function = make_pipeline(cell.workload.pipeline).task_function
         workers = max(cell.pool.workers, wanted.get(cell.pool.kind, (0, ""))[0])
@@ -274,40 +273,13 @@ def _query(seed: int, workload: Workload, planned: _Planned) -> Query:
     sample = (planned.repetition * 7 + planned.index) % len(dataset.labels)
     angles = dataset.angles[sample]
     key = (planned.repetition, planned.index)
-    return Query(
-        circuit=bind_model(angles, random_weights(len(angles), seed)),
-        observable=workload.observable,
-        partition_labels=workload.partition_labels,
-        shots=workload.shots,
-        seed=int(seed_sequence(seed, "query", *key).generate_state(1)[0]),
+    return Query.single(
+        bind_model(angles, random_weights(len(angles), seed)),
+        workload.observable,
+        workload.partition_labels,
+        workload.shots,
+        derived_seed(seed, "query", *key),
     )
-
-
-def _task_records(number: int, outcome: QueryOutcome, query: Query) -> list[TaskRecord]:
-    records = []
-    for run in outcome.runs:
-        of = outcome.shape.classes[outcome.class_indices[run.task]]
-        records.append(
-            TaskRecord(
-                query=number,
-                task=run.task,
-                attempt=run.attempt,
-                worker=run.worker,
-                outcome=run.outcome,
-                **msgspec.structs.asdict(of),
-                shots=query.shots,
-                ready_s=run.ready_s,
-                dispatched_s=run.dispatched_s,
-                started_s=run.started_s,
-                ended_s=run.ended_s,
-                collected_s=run.collected_s,
-                cpu_s=run.cpu_s,
-                injected_delay_s=run.injected_delay_s,
-                payload_bytes=run.payload_bytes,
-                result_bytes=run.result_bytes,
-            )
-        )
-    return records
 
 
 def _query_record(
@@ -318,13 +290,13 @@ def _query_record(
     *,
     is_cold: bool,
 ) -> QueryRecord:
-    shape = outcome.shape
+    cost = outcome.accounting
     return QueryRecord(
         query=number,
         **record_fields(cell, planned.repetition, planned.index),
-        cuts=shape.cuts,
-        coefficients=shape.coefficients,
-        subexperiments=shape.subexperiments,
+        cuts=cost.cuts,
+        coefficients=cost.coefficients,
+        subexperiments=cost.generated,
         executed=len(outcome.runs),
         submitted_s=outcome.submitted_s,
         partition_s=outcome.partition_s,
@@ -334,9 +306,10 @@ def _query_record(
         total_s=outcome.total_s,
         coordinator_cpu_s=outcome.coordinator_cpu_s,
         process_cpu_s=outcome.process_cpu_s,
-        reconstruction_work=shape.reconstruction_work(cell.workload.shots),
-        value=outcome.estimate.value,
-        std=outcome.estimate.std,
+        reconstruction=cost.reconstruction,
+        reconstruction_work=cost.reconstruction_work,
+        value=float(outcome.estimates.values[0]),
+        std=float(outcome.estimates.stds[0]),
         is_cold=is_cold,
     )
 

@@ -65,7 +65,7 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     partition_labels: str
     cuts: Count
     observable: str
-    shots: AtLeastOne
+    shots: Count
     bindings: AtLeastOne = 1
     request: str = "forward"
     pipeline: str
@@ -111,7 +111,8 @@ class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
     width: AtLeastOne
     depth: Count
     mid_circuit_measurements: Count
-    shots: AtLeastOne
+    subexperiments: AtLeastOne = 1
+    shots: Count
     bindings: AtLeastOne = 1
     ready_s: float
     dispatched_s: float

@@ -22,6 +22,11 @@ def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(entropy=seed, spawn_key=(zlib.crc32(purpose.encode()), *key))
 
 
+def derived_seed(seed: int, purpose: str, *key: int) -> int:
+    """A 32-bit seed of its own for ``purpose`` and ``key`` under ``seed``."""
+    return int(seed_sequence(seed, purpose, *key).generate_state(1)[0])
+
+
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
     """A generator for ``purpose`` and ``key``; element i of its draws belongs to task i."""
     return np.random.Generator(np.random.PCG64(seed_sequence(seed, purpose, *key)))

@@ -14,12 +14,16 @@ SHAPE_SCHEMA = 1
 
 
 class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Features that subexperiments of one kind share; what their service time depends on."""
+    """Features that tasks of one kind share; what their service time depends on.
+
+    A task runs one subexperiment, or as many as ``subexperiments`` says.
+    """
 
     partition: str
     width: int
     depth: int
     mid_circuit_measurements: int
+    subexperiments: int = 1
 
     @property
     def features(self) -> tuple[int, int, int]:
@@ -41,6 +45,8 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     coefficients: int
     classes: tuple[TaskClass, ...]
     order: tuple[tuple[int, int], ...]
+    reconstruction: str = "per_shot"
+    reconstruction_steps: int | None = None
 
     @property
     def subexperiments(self) -> int:
@@ -53,7 +59,9 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return len({c.partition for c in self.classes})
 
     def reconstruction_work(self, shots: int) -> int:
-        """Work of the per-shot loop: coefficients x partitions x shots."""
+        """Work of the strategy; of the per-shot loop coefficients x partitions x shots."""
+        if self.reconstruction_steps is not None:
+            return self.reconstruction_steps
         return self.coefficients * self.partitions * shots
 
     def task_classes(self) -> list[int]:

@@ -1,26 +1,53 @@
-"""Circuit cutting for real: pipelines, subexperiments on Aer, reconstruction.
+"""Circuit cutting for real: plans, subexperiments, backends, reconstruction, the estimator.
 
 Needs the extra ``real``; nothing outside this room and ``learning`` imports qiskit.
 """
 
 from __future__ import annotations
 
+from qcutsim.estimator.backends import make_backend
+from qcutsim.estimator.distributed import DistributedEstimator
 from qcutsim.estimator.estimate import QueryOutcome, estimate
-from qcutsim.estimator.pipeline import Estimate, Pipeline, Prepared, Query
+from qcutsim.estimator.jobs import EstimatorJob
+from qcutsim.estimator.pipeline import (
+    Accounting,
+    CircuitBindings,
+    Estimates,
+    Pipeline,
+    Prepared,
+    Query,
+    Shots,
+)
+from qcutsim.estimator.plan import CutOptions, Limits
+from qcutsim.estimator.planned import PlannedPipeline
+from qcutsim.estimator.planreport import PlanReport
+from qcutsim.estimator.reconstruction import make_reconstruction, reconstruction_kinds
 from qcutsim.estimator.upstream import UpstreamPipeline
 
 __all__ = [
-    "Estimate",
+    "Accounting",
+    "CircuitBindings",
+    "CutOptions",
+    "DistributedEstimator",
+    "Estimates",
+    "EstimatorJob",
+    "Limits",
     "Pipeline",
+    "PlanReport",
+    "PlannedPipeline",
     "Prepared",
     "Query",
     "QueryOutcome",
+    "Shots",
     "UpstreamPipeline",
     "estimate",
+    "make_backend",
     "make_pipeline",
+    "make_reconstruction",
+    "reconstruction_kinds",
 ]
 
 
 def make_pipeline(name: str) -> Pipeline:
-    """The pipeline of that name. Raises ``KeyError`` for an unknown one."""
+    """The pipeline of that name, as scenarios run it. Raises ``KeyError`` for an unknown one."""
     return {"upstream": UpstreamPipeline}[name]()

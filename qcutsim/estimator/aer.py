@@ -1,25 +1,34 @@
-"""The task function of the upstream pipeline: one circuit, one Aer job.
+"""Aer in the workers: exact outcome distributions, and single circuits shot by shot.
 
-It runs in the workers. Payload and result are MessagePack; the circuit travels as QPY.
+Payloads and results are MessagePack and arrays; circuits travel as QPY.
 """
 
 from __future__ import annotations
 
 import io
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import msgspec
 import numpy as np
-from qiskit import qpy
+from qiskit import QuantumCircuit, qpy, transpile
 from qiskit.primitives import BitArray
 from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
-TASK_FUNCTION = "qcutsim.estimator.aer:run_circuit"
+from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.chunks import decode_chunk
+from qcutsim.estimator.deferral import defer_measurements
+from qcutsim.estimator.programs import LoadedProgram, load_program
+
+CIRCUIT_FUNCTION = "qcutsim.estimator.aer:run_circuit"
+TASK_FUNCTION = "qcutsim.estimator.aer:run_chunk"
+
+_LABEL = "outcomes"
 
 
 class CircuitPayload(msgspec.Struct, frozen=True, array_like=True):
-    """A circuit with its shots and its own simulator seed."""
+    """A circuit with its shots and its own simulator seed; ``shots`` 0 asks for the exact one."""
 
     circuit: bytes
     shots: int
@@ -33,8 +42,15 @@ class Register(msgspec.Struct, frozen=True, array_like=True):
     packed: bytes
 
 
+class CircuitOutcomes(msgspec.Struct, frozen=True, array_like=True):
+    """Sampled registers, or the probabilities of all outcomes (classical bit 0 is bit 0)."""
+
+    registers: dict[str, Register]
+    probabilities: bytes = b""
+
+
 _payloads = msgspec.msgpack.Decoder(CircuitPayload)
-_registers = msgspec.msgpack.Decoder(dict[str, Register])
+_outcomes = msgspec.msgpack.Decoder(CircuitOutcomes)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -43,30 +59,125 @@ def _backend() -> AerSimulator:
     return AerSimulator(max_parallel_threads=1)
 
 
+@cache
+def _exact_backend() -> AerSimulator:
+    return AerSimulator(method="statevector", max_parallel_threads=1)
+
+
 def run_circuit(payload: bytes) -> bytes:
-    """Run one circuit and return the outcomes of its registers, shot by shot."""
+    """Run one circuit: the outcomes of its registers, shot by shot, or their distribution."""
     task = _payloads.decode(payload)
     circuit = qpy.load(io.BytesIO(task.circuit))[0]
+    if task.shots == 0:
+        (exact,) = _run_exact([_with_probabilities(circuit)], np.zeros((1, 0)))
+        return _encoder.encode(CircuitOutcomes({}, exact[0].tobytes()))
     sampler = SamplerV2.from_backend(_backend(), seed=task.seed)
     data = sampler.run([circuit], shots=task.shots).result()[0].data
     return _encoder.encode(
-        {name: Register(bits.num_bits, bits.array.tobytes()) for name, bits in data.items()}
+        CircuitOutcomes(
+            {name: Register(bits.num_bits, bits.array.tobytes()) for name, bits in data.items()}
+        )
     )
 
 
-def decode_outcomes(result: bytes) -> dict[str, BitArray]:
+def decode_registers(result: bytes) -> dict[str, BitArray]:
     """Register name -> ``BitArray`` of shape ``()``, as a sampler returns it."""
     return {
         name: BitArray(
             np.frombuffer(register.packed, dtype=np.uint8).reshape(-1, -(-register.bits // 8)),
             register.bits,
         )
-        for name, register in _registers.decode(result).items()
+        for name, register in _outcomes.decode(result).registers.items()
     }
 
 
-def encode_circuit(circuit: object, shots: int, seed: int) -> bytes:
+def decode_probabilities(result: bytes) -> FloatArray:
+    """Probabilities of all outcomes of a circuit run exactly."""
+    return np.frombuffer(_outcomes.decode(result).probabilities)
+
+
+def encode_circuit(circuit: QuantumCircuit, shots: int, seed: int) -> bytes:
     """The payload that runs ``circuit``."""
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return _encoder.encode(CircuitPayload(buffer.getvalue(), shots, seed))
+
+
+def run_chunk(payload: bytes) -> bytes:
+    """The task function: see :mod:`qcutsim.estimator.chunks`. One Aer job for the whole chunk."""
+    chunk = decode_chunk(payload)
+    loaded, values, settings = chunk.load()
+    if not len(values) or not len(settings):
+        return b""
+    program = loaded.program
+    circuits = [
+        _exact_circuit(chunk.program, int(setting), basis)
+        for setting in settings
+        for basis in range(len(program.bases))
+    ]
+    distributions = _run_exact(circuits, values)
+    folded = np.stack([_fold(loaded, exact) for exact in distributions])
+    shape = (len(settings), len(program.bases), len(values), program.outcomes)
+    ordered = np.moveaxis(folded.reshape(shape), 2, 0)
+    return np.ascontiguousarray(ordered).tobytes()
+
+
+def _fold(loaded: LoadedProgram, exact: FloatArray) -> FloatArray:
+    """(rows, qpd and observable bits) -> (rows, outcomes): QPD bits become their parity."""
+    observed = 1 << len(loaded.program.measured)
+    by_qpd = exact.reshape(len(exact), -1, observed)
+    odd = (np.bitwise_count(np.arange(by_qpd.shape[1])) & 1).astype(bool)
+    signed = np.stack([by_qpd[:, ~odd].sum(axis=1), by_qpd[:, odd].sum(axis=1)], axis=1)
+    return signed.reshape(len(exact), -1)
+
+
+@lru_cache(maxsize=1 << 16)
+def _exact_circuit(program: bytes, setting: int, basis: int) -> QuantumCircuit:
+    return _with_probabilities(load_program(program).circuit(setting, basis))
+
+
+def _with_probabilities(circuit: QuantumCircuit) -> QuantumCircuit:
+    deferred = defer_measurements(circuit)
+    known = set(_exact_backend().operation_names)
+    exact = deferred.circuit
+    if any(instruction.operation.name not in known for instruction in exact.data):
+        exact = transpile(exact, _exact_backend(), optimization_level=0)
+    measured = [deferred.qubit_of[bit] for bit in sorted(deferred.qubit_of)]
+    exact.save_probabilities(measured or exact.qubits, label=_LABEL)
+    exact.metadata = {"outcomes": 1 << len(measured)}
+    return exact
+
+
+def _run_exact(circuits: Sequence[QuantumCircuit], values: FloatArray) -> list[FloatArray]:
+    """For each circuit the outcome probabilities of each row, shape (rows, outcomes)."""
+    binds = [
+        {parameter: values[:, parameter.index].tolist() for parameter in circuit.parameters}
+        for circuit in circuits
+    ]
+    has_binds = any(binds)
+    job = _exact_backend().run(list(circuits), parameter_binds=binds if has_binds else None)
+    experiments = job.result().results
+    distributions, position = [], 0
+    for circuit, bind in zip(circuits, binds, strict=True):
+        count = len(values) if bind else 1
+        found = experiments[position : position + count]
+        position += count
+        exact = np.array([getattr(one.data, _LABEL) for one in found])
+        if circuit.metadata["outcomes"] == 1:  # nothing is measured
+            exact = exact.sum(axis=1, keepdims=True)
+        distributions.append(np.repeat(exact, len(values), axis=0) if count == 1 else exact)
+    return distributions
+
+
+def outcome_indices(
+    loaded: LoadedProgram, qpd: BitArray | None, observable: BitArray | None
+) -> IntArray:
+    """Sampled registers of shape (rows,) -> outcome of each shot, shape (rows, shots)."""
+    shape = (qpd or observable).array.shape[:-1]  # type: ignore[union-attr]
+    odd = bits = np.zeros(shape, dtype=np.int64)
+    if qpd is not None:
+        odd = np.bitwise_count(qpd.array).sum(axis=-1).astype(np.int64) & 1
+    if observable is not None:
+        for byte in range(observable.array.shape[-1]):
+            bits = (bits << 8) | observable.array[..., byte].astype(np.int64)
+    return (odd << len(loaded.program.measured)) | bits

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from qcutsim.estimator.pipeline import Estimate, Pipeline, Query
+from qcutsim.estimator.pipeline import Accounting, Estimates, Pipeline, Query, Subexperiment
+from qcutsim.records import TaskRecord
 from qcutsim.runtime import Driver, TaskRun
 from qcutsim.workload import WorkloadShape
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class QueryOutcome:
-    """An estimate with where its time went, in seconds."""
+    """Estimates with where their time went, in seconds."""
 
-    estimate: Estimate
+    estimates: Estimates
     shape: WorkloadShape
-    class_indices: list[int]
+    accounting: Accounting
+    tasks: Sequence[Subexperiment]
     runs: list[TaskRun]
     submitted_s: float
     partition_s: float
@@ -28,6 +34,49 @@ class QueryOutcome:
     coordinator_cpu_s: float
     process_cpu_s: float
 
+    def task_records(self, number: int) -> list[TaskRecord]:
+        """The log records of the tasks of query ``number``."""
+        return [self._task_record(number, run) for run in self.runs]
+
+    def _task_record(self, number: int, run: TaskRun) -> TaskRecord:
+        task = self.tasks[run.task]
+        of = self.shape.classes[task.class_index]
+        return TaskRecord(
+            query=number,
+            task=run.task,
+            attempt=run.attempt,
+            worker=run.worker,
+            outcome=run.outcome,
+            partition=of.partition,
+            width=of.width,
+            depth=of.depth,
+            mid_circuit_measurements=of.mid_circuit_measurements,
+            subexperiments=of.subexperiments,
+            shots=task.shots,
+            bindings=task.bindings,
+            ready_s=run.ready_s,
+            dispatched_s=run.dispatched_s,
+            started_s=run.started_s,
+            ended_s=run.ended_s,
+            collected_s=run.collected_s,
+            cpu_s=run.cpu_s,
+            injected_delay_s=run.injected_delay_s,
+            payload_bytes=run.payload_bytes,
+            result_bytes=run.result_bytes,
+        )
+
+
+class CallerExecutor(Executor):
+    """Runs what is submitted at once, in the thread that submits it."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
 
 async def estimate(
     pipeline: Pipeline,
@@ -37,6 +86,7 @@ async def estimate(
     number: int,
     delays_s: Callable[[int, int], Sequence[float]],
     clock: Callable[[], float],
+    executor: Executor | None = None,
 ) -> QueryOutcome:
     """Evaluate one query: partition, generate, execute, reconstruct.
 
@@ -47,31 +97,45 @@ async def estimate(
         number: the query's number, not used before with this driver.
         delays_s: (tasks, attempt) -> injected delay of each task in seconds.
         clock: seconds since the run's start.
+        executor: runs partition and generate; the event loop's own threads by default.
 
     Raises:
         InputError: the circuit cannot be cut as asked.
         ExecutionError: a task failed on every attempt.
     """
+    loop = asyncio.get_running_loop()
     start_s = clock()
-    partitioned = await asyncio.to_thread(pipeline.partition, query)
+    partitioned = await loop.run_in_executor(executor, pipeline.partition, query)
     partitioned_s = clock()
-    prepared = await asyncio.to_thread(pipeline.generate, query, partitioned)
+    prepared = await loop.run_in_executor(executor, pipeline.generate, query, partitioned)
     generated_s = clock()
     tasks = prepared.subexperiments
-    execution = await driver.execute(
-        number, tasks, prepared.reconstruct, lambda attempt: delays_s(len(tasks), attempt)
-    )
+    if tasks:
+        execution = await driver.execute(
+            number, tasks, prepared.reconstruct, lambda attempt: delays_s(len(tasks), attempt)
+        )
+        estimates, runs = execution.value, execution.runs
+        times = (
+            execution.execute_s,
+            execution.reconstruct_s,
+            execution.coordinator_cpu_s,
+            execution.process_cpu_s,
+        )
+    else:  # nothing has to be run
+        estimates, runs, times = prepared.reconstruct([]), [], (0.0, 0.0, 0.0, 0.0)
+    execute_s, reconstruct_s, coordinator_cpu_s, process_cpu_s = times
     return QueryOutcome(
-        estimate=execution.value,
+        estimates=estimates,
         shape=prepared.shape,
-        class_indices=[task.class_index for task in tasks],
-        runs=execution.runs,
+        accounting=prepared.accounting,
+        tasks=tasks,
+        runs=runs,
         submitted_s=start_s,
         partition_s=partitioned_s - start_s,
         generate_s=generated_s - partitioned_s,
-        execute_s=execution.execute_s,
-        reconstruct_s=execution.reconstruct_s,
+        execute_s=execute_s,
+        reconstruct_s=reconstruct_s,
         total_s=clock() - start_s,
-        coordinator_cpu_s=execution.coordinator_cpu_s,
-        process_cpu_s=execution.process_cpu_s,
+        coordinator_cpu_s=coordinator_cpu_s,
+        process_cpu_s=process_cpu_s,
     )

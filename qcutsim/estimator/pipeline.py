@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.plan import CutOptions
+from qcutsim.runtime import TaskFunctionSource
 from qcutsim.workload import WorkloadShape
 
 if TYPE_CHECKING:
@@ -13,30 +20,147 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """One evaluation: a bound circuit, an observable, and how to cut and sample it.
+class Shots:
+    """How often to sample: at most one of these is set; with none, values are exact.
 
     Args:
-        circuit: no free parameters.
-        observable: Pauli letters, qubit 0 first (as partition labels are written).
-        partition_labels: one letter a qubit.
-        shots: shots of each subexperiment.
-        seed: of this query; every subexperiment has its own derived from it.
+        each: shots of every distinct subexperiment.
+        total: a budget a query, spread over the distinct subexperiments of one binding.
+        precision: a standard error to reach, from which the budget follows.
     """
 
-    circuit: QuantumCircuit
-    observable: str
-    partition_labels: str
-    shots: int
-    seed: int
+    each: int | None = None
+    total: int | None = None
+    precision: float | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether values are exact instead of sampled."""
+        return self.each is None and self.total is None and self.precision is None
+
+    def resolve(self, sampling_overhead: float, norm: float, most: int) -> Shots:
+        """Turn a precision into a budget: overhead x norm^2 / precision^2.
+
+        ``norm`` is the largest sum of absolute weights among the observables; the bound is that
+        of sampling joint terms one shot at a time (Eq. (5) of arXiv:1909.07534).
+
+        Raises:
+            InputError: that is more than ``most`` shots.
+        """
+        if self.precision is None:
+            return self
+        budget = sampling_overhead * norm**2 / self.precision**2
+        if not budget <= most:
+            raise InputError(
+                f"precision {self.precision} needs {budget:.1e} shots with a sampling overhead "
+                f"of {sampling_overhead:.1e} (limit {most:.1e}); give shots or total_shots, cut "
+                "less, or ask for less precision"
+            )
+        return Shots(total=max(1, math.ceil(budget)))
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A reconstructed expectation value and its standard error."""
+class CircuitBindings:
+    """A circuit with rows of values for its parameters, shape (bindings, parameters)."""
 
-    value: float
-    std: float
+    circuit: QuantumCircuit
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is evaluated together: circuits of one structure, observables, how to cut and sample.
+
+    Args:
+        circuits: alike but for their angles; their bindings are numbered through.
+        observables: Pauli terms (letters, qubit 0 first) with real weights.
+        points: what is asked, shape (points, 2): (binding, observable).
+        cut: how to cut.
+        shots: how often to sample.
+        seed: of this query; everything random in it is derived from it.
+        wants_covariance: whether the points' covariance matrix is asked for.
+    """
+
+    circuits: tuple[CircuitBindings, ...]
+    observables: tuple[Mapping[str, float], ...]
+    points: IntArray
+    cut: CutOptions
+    shots: Shots
+    seed: int
+    wants_covariance: bool = False
+
+    @classmethod
+    def single(
+        cls, circuit: QuantumCircuit, pauli: str, partition_labels: str, shots: int, seed: int
+    ) -> Query:
+        """One bound circuit and one Pauli (letters, qubit 0 first)."""
+        return cls(
+            circuits=(CircuitBindings(circuit, np.zeros((1, 0))),),
+            observables=({pauli: 1.0},),
+            points=np.zeros((1, 2), dtype=np.int64),
+            cut=CutOptions(partition_labels=partition_labels),
+            shots=Shots(each=shots),
+            seed=seed,
+        )
+
+    @property
+    def bindings(self) -> int:
+        """Rows of all circuits."""
+        return sum(len(one.values) for one in self.circuits)
+
+    @property
+    def norm(self) -> float:
+        """The largest sum of absolute weights among the observables, the identity's left out."""
+        return max(
+            sum(abs(w) for term, w in observable.items() if set(term) != {"I"})
+            for observable in self.observables
+        )
+
+    def terms(self) -> tuple[str, ...]:
+        """Distinct terms of all observables that must be measured, in order of appearance."""
+        return tuple(
+            dict.fromkeys(
+                term
+                for observable in self.observables
+                for term, weight in observable.items()
+                if weight != 0 and set(term) != {"I"}
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Reconstructed values and standard errors, shape (points,); their covariance if asked for.
+
+    ``is_first_order`` flags errors that are to first order only.
+    """
+
+    values: FloatArray
+    stds: FloatArray
+    covariance: FloatArray | None = None
+    is_first_order: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """What a query costs, told before it runs.
+
+    ``generated`` counts subexperiments written down, ``distinct`` those of one binding that
+    differ, ``executed`` those run for all bindings; ``sampling_overhead`` is that of the cuts
+    (product of kappa^2), not the number of coefficients. ``shots_asked`` is what every binding
+    would take by itself, ``shots_spent`` what is left where bindings share subexperiments.
+    """
+
+    cuts: int
+    coefficients: int
+    generated: int
+    distinct: int
+    executed: int
+    sampling_overhead: float
+    shots_asked: int
+    shots_spent: int
+    reconstruction: str
+    reconstruction_work: int
 
 
 class Subexperiment(Protocol):
@@ -45,6 +169,14 @@ class Subexperiment(Protocol):
     @property
     def class_index(self) -> int:
         """Index into the shape's classes."""
+
+    @property
+    def bindings(self) -> int:
+        """Rows of values it evaluates."""
+
+    @property
+    def shots(self) -> int:
+        """Shots of each of its subexperiments; 0 where they are exact."""
 
     def encode(self) -> bytes:
         """The payload for the pipeline's task function."""
@@ -58,18 +190,27 @@ class Prepared(Protocol):
         """The work, described."""
 
     @property
+    def accounting(self) -> Accounting:
+        """What it costs."""
+
+    @property
     def subexperiments(self) -> Sequence[Subexperiment]:
         """The work, in dispatch order."""
 
-    def reconstruct(self, results: Sequence[bytes]) -> Estimate:
-        """Results in task order -> estimate. The reconstruct stage."""
+    def reconstruct(self, results: Sequence[bytes]) -> Estimates:
+        """Results in task order -> estimates. The reconstruct stage."""
 
 
 class Pipeline(Protocol):
     """Two stages before execution and one after; execution belongs to the driver."""
 
-    name: ClassVar[str]
-    task_function: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """Its name in scenarios and logs."""
+
+    @property
+    def task_function(self) -> TaskFunctionSource:
+        """What the workers run."""
 
     def partition(self, query: Query) -> Any:
         """The partition stage: cut the circuit into subcircuits."""

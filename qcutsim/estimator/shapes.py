@@ -19,11 +19,11 @@ def shape_of(workload: Workload) -> WorkloadShape:
     from qcutsim.estimator import make_pipeline
 
     qubits = len(workload.observable)
-    query = Query(
-        circuit=bind_model(np.linspace(0.1, 1.0, qubits), np.linspace(0.2, 2.0, 2 * qubits)),
-        observable=workload.observable,
-        partition_labels=workload.partition_labels,
-        shots=workload.shots,
+    query = Query.single(
+        bind_model(np.linspace(0.1, 1.0, qubits), np.linspace(0.2, 2.0, 2 * qubits)),
+        workload.observable,
+        workload.partition_labels,
+        workload.shots,
         seed=0,
     )
     pipeline = make_pipeline(workload.pipeline)

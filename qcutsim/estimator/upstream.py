@@ -7,24 +7,42 @@ library reconstructs. It is the yardstick, so nothing in it is cleverer than the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.primitives import DataBin, PrimitiveResult, SamplerPubResult
+from qiskit.primitives import DataBin, PrimitiveResult, SamplerPubResult, SamplerResult
 from qiskit.quantum_info import PauliList
+from qiskit.result import QuasiDistribution
 from qiskit_addon_cutting import (
+    cut_wires,
+    expand_observables,
     generate_cutting_experiments,
     partition_problem,
     reconstruct_expectation_values,
 )
+from qiskit_addon_cutting.qpd import TwoQubitQPDGate
+from qiskit_addon_cutting.utils.observable_grouping import ObservableCollection
 
 from qcutsim.errors import InputError
-from qcutsim.estimator.aer import TASK_FUNCTION, decode_outcomes, encode_circuit
-from qcutsim.estimator.pipeline import Estimate, Query
+from qcutsim.estimator.aer import (
+    CIRCUIT_FUNCTION,
+    decode_probabilities,
+    decode_registers,
+    encode_circuit,
+)
+from qcutsim.estimator.arrays import FloatArray
+from qcutsim.estimator.circuits import flatten
+from qcutsim.estimator.cutting import components, decompose_wide, mark_cuts
+from qcutsim.estimator.pipeline import Accounting, Estimates, Query
+from qcutsim.estimator.plan import Limits
+from qcutsim.estimator.sampling import spread_shots
+from qcutsim.estimator.variance import positive_variance
+from qcutsim.runtime import TaskFunctionSource
 from qcutsim.seeds import task_seeds
 from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
 
@@ -37,86 +55,279 @@ class UpstreamSubexperiment:
     shots: int
     seed: int
     class_index: int
+    bindings: int = 1
 
     def encode(self) -> bytes:
         return encode_circuit(self.circuit, self.shots, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamPrepared:
-    """Subexperiments partition after partition, as the library lists them."""
+class UpstreamPartitioned:
+    """The library's partitioned problem, and the Pauli terms that it holds."""
 
-    shape: WorkloadShape
-    subexperiments: Sequence[UpstreamSubexperiment]
-    partitions: tuple[str, ...]
-    coefficients: Sequence[tuple[float, Any]]
-    subobservables: dict[Any, PauliList]
-
-    def reconstruct(self, results: Sequence[bytes]) -> Estimate:
-        outcomes = [decode_outcomes(result) for result in results]
-        terms = len(self.coefficients)
-        pubs = [SamplerPubResult(DataBin(**registers)) for registers in outcomes]
-        by_partition = {
-            label: PrimitiveResult(pubs[i * terms : (i + 1) * terms])
-            for i, label in enumerate(self.partitions)
-        }
-        (value,) = reconstruct_expectation_values(
-            by_partition, self.coefficients, self.subobservables
-        )
-        parities = np.array([_parity(registers) for registers in outcomes])
-        shots = self.subexperiments[0].shots
-        return Estimate(float(value), _standard_error(self.coefficients, parities, shots))
+    problem: Any
+    terms: tuple[str, ...]
 
 
 class UpstreamPipeline:
     """Partition, generate and reconstruct with qiskit-addon-cutting.
 
-    Cuts gates between qubits of different labels; all coefficients are enumerated exactly.
+    All coefficients are enumerated exactly; a query is one binding.
     """
 
-    name: ClassVar[str] = "upstream"
-    task_function: ClassVar[str] = TASK_FUNCTION
+    name = "upstream"
 
-    def partition(self, query: Query) -> Any:
-        """Raises ``InputError`` where the labels or the observable do not fit the circuit."""
-        qubits = query.circuit.num_qubits
-        if len(query.partition_labels) != qubits or len(query.observable) != qubits:
+    @property
+    def task_function(self) -> TaskFunctionSource:
+        return CIRCUIT_FUNCTION
+
+    def partition(self, query: Query) -> UpstreamPartitioned:
+        """Cut the query's one circuit.
+
+        Raises:
+            InputError: the labels or the observable do not fit the circuit, or it cannot be cut.
+        """
+        (one,) = query.circuits
+        circuit = one.circuit.assign_parameters(one.values[0])
+        terms = query.terms()
+        if any(len(term) != circuit.num_qubits for term in terms):
             raise InputError(
-                f"the circuit has {qubits} qubits; partition labels "
-                f"{query.partition_labels!r} and observable {query.observable!r} need one "
-                "letter a qubit"
+                f"the circuit has {circuit.num_qubits} qubits, the observable {terms[0]!r} has "
+                f"{len(terms[0])}; give one letter a qubit"
             )
+        if not terms:
+            return UpstreamPartitioned(None, terms)
         # Qiskit writes qubit 0 last in a Pauli label.
-        observables = PauliList([query.observable[::-1]])
+        paulis = PauliList([term[::-1] for term in terms])
+        prepared, labels = _prepare(circuit, query)
+        expanded = cut_wires(prepared)
+        observables = expand_observables(paulis, prepared, expanded)
+        if labels is None:
+            labels = components(flatten(expanded), expanded.num_qubits)
         try:
-            return partition_problem(query.circuit, query.partition_labels, observables)
+            problem = partition_problem(expanded, labels, observables)
         except ValueError as error:
             raise InputError(f"the circuit cannot be cut at these labels: {error}") from error
+        return UpstreamPartitioned(problem, terms)
 
-    def generate(self, query: Query, partitioned: Any) -> UpstreamPrepared:
+    def generate(self, query: Query, partitioned: UpstreamPartitioned) -> UpstreamPrepared:
+        """Write down every subexperiment of every joint term."""
+        if partitioned.problem is None:
+            return UpstreamPrepared(query, partitioned, {}, [])
         generated, coefficients = generate_cutting_experiments(
-            partitioned.subcircuits, partitioned.subobservables, math.inf
+            partitioned.problem.subcircuits, partitioned.problem.subobservables, math.inf
         )
-        circuits = [(str(label), c) for label, circuits in generated.items() for c in circuits]
+        return UpstreamPrepared(query, partitioned, generated, coefficients)
+
+
+def _prepare(circuit: QuantumCircuit, query: Query) -> tuple[QuantumCircuit, Any]:
+    """The circuit down to gates on two qubits, cuts marked; labels ``None`` where marks decide."""
+    leaves = decompose_wide(flatten(circuit))
+    cut = query.cut
+    labels = cut.partition_labels
+    if labels is not None and len(labels) != circuit.num_qubits:
+        raise InputError(
+            f"partition labels {''.join(map(str, labels))!r} name {len(labels)} qubits, the "
+            f"circuit has {circuit.num_qubits}; give one label a qubit, qubit 0 first"
+        )
+    if labels is not None and any(leaf.name == "cut_wire" for leaf in leaves):
+        raise InputError(
+            "the circuit holds CutWire and partition labels were given too; with CutWire the "
+            "parts follow from what stays connected, so give no labels (or use Move)"
+        )
+    if cut.max_qubits is not None:
+        leaves = mark_cuts(leaves, circuit.num_qubits, cut.max_qubits, cut.cut_finder_seed)
+    prepared = QuantumCircuit(circuit.num_qubits)
+    for leaf in leaves:
+        operation = leaf.operation
+        if leaf.is_cut and leaf.name not in ("cut_wire", "qpd_2q"):
+            operation = TwoQubitQPDGate.from_instruction(operation)
+        prepared.append(operation, list(leaf.qubits))
+    if labels is None and not any(leaf.is_cut for leaf in leaves):
+        return prepared, "A" * circuit.num_qubits
+    return prepared, labels
+
+
+class UpstreamPrepared:
+    """Subexperiments partition after partition, as the library lists them."""
+
+    def __init__(
+        self,
+        query: Query,
+        partitioned: UpstreamPartitioned,
+        generated: Mapping[Any, Sequence[QuantumCircuit]],
+        coefficients: Sequence[tuple[float, Any]],
+    ) -> None:
+        self._query = query
+        self._terms = partitioned.terms
+        self._partitions = tuple(generated)
+        self._sizes = [len(circuits) for circuits in generated.values()]
+        self._coefficients = coefficients
+        self._problem = partitioned.problem
+        circuits = [(str(label), c) for label, some in generated.items() for c in some]
         classes, indices = _classify(circuits)
-        shape = WorkloadShape(
+        seeds = task_seeds(query.seed, len(circuits))
+        self._overhead = math.prod(
+            basis.overhead for basis in (self._problem.bases or () if self._problem else ())
+        )
+        shots = _shots_of(query, self._overhead, len(circuits))
+        self._classes = classes
+        self.subexperiments = [
+            UpstreamSubexperiment(circuit, count, seed, index)
+            for (_, circuit), count, seed, index in zip(
+                circuits, shots, seeds, indices, strict=True
+            )
+        ]
+
+    @cached_property
+    def shape(self) -> WorkloadShape:
+        indices = [task.class_index for task in self.subexperiments]
+        terms = self._terms
+        return WorkloadShape(
             schema=SHAPE_SCHEMA,
-            pipeline=self.name,
-            partition_labels=query.partition_labels,
-            observable=query.observable,
-            cuts=len(partitioned.bases or ()),
-            coefficients=len(coefficients),
-            classes=classes,
+            pipeline="upstream",
+            partition_labels=self._query.cut.shown,
+            observable=terms[0] if len(terms) == 1 else f"{len(terms)} terms",
+            cuts=self._cuts,
+            coefficients=len(self._coefficients),
+            classes=self._classes,
             order=tuple((index, len(list(run))) for index, run in groupby(indices)),
         )
-        seeds = task_seeds(query.seed, len(circuits))
-        subexperiments = [
-            UpstreamSubexperiment(circuit, query.shots, seed, index)
-            for (_, circuit), seed, index in zip(circuits, seeds, indices, strict=True)
-        ]
-        return UpstreamPrepared(
-            shape, subexperiments, tuple(generated), coefficients, partitioned.subobservables
+
+    @property
+    def _cuts(self) -> int:
+        return len(self._problem.bases or ()) if self._problem is not None else 0
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        distinct = {encode_circuit(task.circuit, 0, 0) for task in self.subexperiments}
+        spent = sum(task.shots for task in self.subexperiments)
+        count = len(self.subexperiments)
+        return Accounting(
+            cuts=self._cuts,
+            coefficients=len(self._coefficients),
+            generated=count,
+            distinct=len(distinct),
+            executed=count,
+            sampling_overhead=float(self._overhead),
+            shots_asked=spent,
+            shots_spent=spent,
+            reconstruction="per_shot",
+            # The library's loop visits every shot of every subexperiment once.
+            reconstruction_work=spent,
         )
+
+    def reconstruct(self, results: Sequence[bytes]) -> Estimates:
+        """The library's value of every term, put together to the points' observables."""
+        weights, constants = self._weights()
+        count = len(constants)
+        if self._problem is None:
+            return Estimates(constants, np.zeros(count))
+        by_partition = {}
+        start = 0
+        for label, size in zip(self._partitions, self._sizes, strict=True):
+            by_partition[label] = self._library_result(results[start : start + size])
+            start += size
+        values = reconstruct_expectation_values(
+            by_partition, self._coefficients, self._problem.subobservables
+        )
+        estimates = constants + weights @ np.array(values)
+        if self._query.shots.is_exact:
+            return Estimates(estimates, np.zeros(count))
+        excess, plug_in = self._variances(results, weights)
+        return Estimates(estimates, np.sqrt(positive_variance(excess, plug_in)))
+
+    def _library_result(self, results: Sequence[bytes]) -> Any:
+        if not self._query.shots.is_exact:
+            pubs = [SamplerPubResult(DataBin(**decode_registers(r))) for r in results]
+            return PrimitiveResult(pubs)
+        exact = [
+            QuasiDistribution(dict(enumerate(decode_probabilities(r).tolist()))) for r in results
+        ]
+        return SamplerResult(exact, [{} for _ in exact])
+
+    def _weights(self) -> tuple[FloatArray, FloatArray]:
+        """Weights (points, terms) and the points' multiples of the identity (points,)."""
+        number_of = {term: number for number, term in enumerate(self._terms)}
+        weights = np.zeros((len(self._query.points), len(self._terms)))
+        constants = np.zeros(len(weights))
+        for point, (_, observable) in enumerate(self._query.points.tolist()):
+            for term, weight in self._query.observables[observable].items():
+                if term in number_of:
+                    weights[point, number_of[term]] += weight
+                elif set(term) == {"I"}:
+                    constants[point] += weight
+        return weights, constants
+
+    def _variances(
+        self, results: Sequence[bytes], weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Unbiased and plug-in variance of each point.
+
+        Every (joint term i, partition, group of observables) has shots of its own, so joint
+        terms are independent: Var = sum_i w_i^2 Var(sum_t c_t prod_p m_ipt), where the means of
+        terms t and u in one group covary, and with C that covariance
+        Var(...) = sum_tu c_t c_u (prod_p m_t m_u - prod_p (m_t m_u - C_tu)) without bias.
+        """
+        joint, terms = len(self._coefficients), len(self._terms)
+        lower, product, upper = (np.ones((joint, terms, terms)) for _ in range(3))
+        start = 0
+        for label, size in zip(self._partitions, self._sizes, strict=True):
+            means, covariance = _means(
+                results[start : start + size], joint, self._problem.subobservables[label]
+            )
+            start += size
+            square = means[:, :, None] * means[:, None, :]
+            product *= square
+            lower *= square - covariance
+            upper *= square + covariance
+        joint_weights = np.array([weight for weight, _ in self._coefficients]) ** 2
+        excess = np.einsum("i,itu,pt,pu->p", joint_weights, product - lower, weights, weights)
+        plug_in = np.einsum("i,itu,pt,pu->p", joint_weights, upper - product, weights, weights)
+        return excess, plug_in
+
+
+def _means(
+    results: Sequence[bytes], joint: int, subobservables: PauliList
+) -> tuple[FloatArray, FloatArray]:
+    """Means (joint terms, terms) in one partition and their covariances (joint, terms, terms)."""
+    collection = ObservableCollection(subobservables)
+    where = [collection.lookup[sub][0] for sub in subobservables]
+    means = np.zeros((joint, len(where)))
+    covariance = np.zeros((joint, len(where), len(where)))
+    for number, result in enumerate(results):
+        term, group = divmod(number, len(collection.groups))
+        members = [t for t, (g, _) in enumerate(where) if g == group]
+        masks = [collection.groups[group].pauli_bitmasks[where[t][1]] for t in members]
+        signs = _signs(decode_registers(result), masks)
+        means[term, members] = signs.mean(axis=0)
+        shots = len(signs)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            centred = signs.T @ signs / shots - np.outer(means[term, members], means[term, members])
+            covariance[np.ix_([term], members, members)] = centred / np.float64(shots - 1)
+    return means, covariance
+
+
+def _signs(registers: Mapping[str, Any], masks: Sequence[int]) -> FloatArray:
+    """QPD sign times parity of every shot for every mask, shape (shots, masks)."""
+    qpd = np.bitwise_count(registers["qpd_measurements"].array).sum(axis=1)
+    packed = registers["observable_measurements"].array
+    signs = []
+    for mask in masks:
+        kept = packed & np.frombuffer(mask.to_bytes(packed.shape[1], "big"), dtype=np.uint8)
+        odd = (np.bitwise_count(kept).sum(axis=1) + qpd) & 1
+        signs.append(1.0 - 2.0 * odd)
+    return np.stack(signs, axis=1)
+
+
+def _shots_of(query: Query, overhead: float, circuits: int) -> list[int]:
+    shots = query.shots.resolve(overhead, query.norm, Limits().total_shots)
+    if shots.is_exact:
+        return [0] * circuits
+    if shots.total is not None and circuits:
+        total = shots.total if query.shots.precision is None else max(shots.total, circuits)
+        return [int(count) for count in spread_shots(total, circuits)]
+    return [shots.each or 0] * circuits
 
 
 def _classify(
@@ -146,27 +357,3 @@ def _mid_circuit_measurements(circuit: QuantumCircuit) -> int:
             count += 1
         used_later.update(instruction.qubits)
     return count
-
-
-def _parity(registers: dict[str, Any]) -> float:
-    """Mean over the shots of the product of all outcomes, each +1 or -1."""
-    bits = np.concatenate(
-        [np.unpackbits(registers[name].array, axis=1) for name in registers], axis=1
-    )
-    return float(np.mean(1 - 2.0 * (bits.sum(axis=1) & 1)))
-
-
-def _standard_error(
-    coefficients: Sequence[tuple[float, Any]], parities: np.ndarray[Any, Any], shots: int
-) -> float:
-    """Standard error of a sum over terms of coefficient times product of partition means.
-
-    Every (term, partition) has shots of its own, so terms are independent and, with m the mean
-    and v = (1 - m^2) / shots its variance, Var = sum_i c_i^2 (prod_p (m^2 + v) - prod_p m^2).
-    ``parities`` has shape ``(partitions * terms,)``, partition-major.
-    """
-    weights = np.array([weight for weight, _ in coefficients])
-    squares = parities.reshape(-1, len(weights)) ** 2
-    second = squares + (1 - squares) / shots
-    variance = np.sum(weights**2 * (second.prod(axis=0) - squares.prod(axis=0)))
-    return float(np.sqrt(max(variance, 0.0)))

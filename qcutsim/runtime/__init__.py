@@ -5,43 +5,51 @@ from __future__ import annotations
 from qcutsim.errors import InputError
 from qcutsim.runtime.driver import Driver, Execution, Task, TaskRun
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
-from qcutsim.runtime.pools import Pool, PoolListener, ThreadPool
+from qcutsim.runtime.pools import InlinePool, Pool, PoolListener, ThreadPool
 from qcutsim.runtime.processes import ProcessPool
+from qcutsim.runtime.work import TaskFunctionSource, load_function
 
 __all__ = [
     "Driver",
     "Execution",
+    "InlinePool",
     "Pool",
     "PoolListener",
     "ProcessPool",
     "ResultMessage",
     "Task",
+    "TaskFunctionSource",
     "TaskMessage",
     "TaskRun",
     "ThreadPool",
+    "load_function",
     "make_pool",
 ]
 
-_POOLS: dict[str, type[ThreadPool] | type[ProcessPool]] = {
-    "threads": ThreadPool,
-    "processes": ProcessPool,
-}
 
-
-def make_pool(kind: str, workers: int, function: str) -> ThreadPool | ProcessPool:
+def make_pool(kind: str, workers: int, function: TaskFunctionSource) -> Pool:
     """A pool that is not yet started.
 
     Args:
-        kind: ``threads`` or ``processes``.
-        workers: how many workers.
-        function: ``module:function`` that takes a payload and returns a result.
+        kind: ``inline``, ``threads`` or ``processes``.
+        workers: how many workers; an inline pool has one.
+        function: takes a payload and returns a result; by name for ``processes``.
 
     Raises:
         InputError: real workers of that kind do not exist.
     """
-    if kind not in _POOLS:
-        raise InputError(
-            f"a pool of kind {kind!r} can only be simulated; "
-            f"real runs take: {', '.join(sorted(_POOLS))}"
-        )
-    return _POOLS[kind](workers, function)
+    match kind:
+        case "inline":
+            return InlinePool(function)
+        case "threads":
+            return ThreadPool(workers, function)
+        case "processes" if isinstance(function, str):
+            return ProcessPool(workers, function)
+        case "processes":
+            raise InputError(
+                "this backend works in the caller's process only; take pool 'inline' or "
+                "'threads:N' with it"
+            )
+    raise InputError(
+        f"a pool of kind {kind!r} can only be simulated; real runs take: inline, processes, threads"
+    )

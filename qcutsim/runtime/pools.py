@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from qcutsim.errors import ExecutionError
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
-from qcutsim.runtime.work import load_function, perform
+from qcutsim.runtime.work import TaskFunctionSource, load_function, perform
 
 CancelMode = Literal["none", "sleep_only", "kill"]
 
@@ -60,13 +60,49 @@ class Pool(Protocol):
         """End all workers; a running task is abandoned or killed, as ``cancel`` says."""
 
 
+class InlinePool:
+    """One worker that is the event loop's own thread: a task runs where its turn comes."""
+
+    kind = "inline"
+    cancel: CancelMode = "none"
+
+    def __init__(self, function: TaskFunctionSource) -> None:
+        self._function = load_function(function)
+        self._listener: PoolListener | None = None
+
+    async def start(self) -> None:
+        return
+
+    async def ready(self) -> None:
+        return
+
+    def attach(self, listener: PoolListener | None, workers: int) -> None:
+        if workers > 1:
+            raise ExecutionError(f"an inline pool has one worker, {workers} were asked for")
+        self._listener = listener
+        if listener is not None:
+            listener.worker_joined(0)
+
+    def submit(self, worker: int, message: TaskMessage) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._run, worker, message, self._listener)
+
+    async def stop(self) -> None:
+        self._listener = None
+
+    def _run(self, worker: int, message: TaskMessage, listener: PoolListener | None) -> None:
+        if listener is None or listener is not self._listener:  # the query was given up
+            return
+        listener.task_ended(worker, perform(self._function, message, time.process_time))
+
+
 class ThreadPool:
     """Threads of this process; while Aer runs they share one interpreter lock."""
 
     kind = "threads"
     cancel: CancelMode = "none"
 
-    def __init__(self, workers: int, function: str) -> None:
+    def __init__(self, workers: int, function: TaskFunctionSource) -> None:
         self._size = workers
         self._function = load_function(function)
         self._inboxes: list[queue.SimpleQueue[TaskMessage | None]] = []

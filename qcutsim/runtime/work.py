@@ -12,8 +12,14 @@ TaskFunction = Callable[[bytes], bytes]
 """What a pool runs: a payload in, a result out."""
 
 
-def load_function(name: str) -> TaskFunction:
+TaskFunctionSource = str | TaskFunction
+"""A task function, or its name ``module:function`` by which another process finds it."""
+
+
+def load_function(name: TaskFunctionSource) -> TaskFunction:
     """The function named ``module:function``. Raises what the import raises."""
+    if not isinstance(name, str):
+        return name
     module, _, attribute = name.partition(":")
     function: TaskFunction = getattr(import_module(module), attribute)
     return function

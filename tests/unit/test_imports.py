@@ -18,6 +18,8 @@ from qcutsim.cli import main
 PUBLIC = {
     "CalibrationProfile": "qcutsim.calibrate",
     "Comparison": "qcutsim.analysis",
+    "DistributedEstimator": "qcutsim.estimator",
+    "Limits": "qcutsim.estimator",
     "Scenario": "qcutsim.scenario",
     "calibrate_logs": "qcutsim.calibrate",
     "compare_logs": "qcutsim.comparison",
@@ -30,7 +32,17 @@ PUBLIC = {
     "save_profile": "qcutsim.calibrate",
     "simulate_scenario": "qcutsim.simulation",
 }
-HEAVY = {"matplotlib", "qiskit", "qiskit_addon_cutting", "qiskit_aer", "scipy", "sklearn", "torch"}
+QUANTUM = "qcutsim.estimator"
+HEAVY = {
+    "matplotlib",
+    "opt_einsum",
+    "qiskit",
+    "qiskit_addon_cutting",
+    "qiskit_aer",
+    "scipy",
+    "sklearn",
+    "torch",
+}
 
 REPORT = """
 import json
@@ -128,9 +140,15 @@ def test_asking_for_the_version_or_help_loads_no_other_package(tmp_path):
         assert loaded_by(body, flag, folder=tmp_path) == {"qcutsim"}
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", [n for n, home in PUBLIC.items() if home != QUANTUM])
 def test_a_public_name_loads_nothing_heavy(name, tmp_path):
     assert not loaded_by(f"import qcutsim; qcutsim.{name}", folder=tmp_path) & HEAVY
+
+
+def test_the_estimator_does_not_load_torch_before_its_backend_does(tmp_path):
+    loaded = loaded_by("import qcutsim; qcutsim.DistributedEstimator", folder=tmp_path)
+    assert "qiskit" in loaded
+    assert not loaded & {"torch", "sklearn", "matplotlib"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

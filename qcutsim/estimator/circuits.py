@@ -1,0 +1,175 @@
+"""A circuit as a list of leaves: gates that are not decomposed further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitError, ParameterExpression
+from qiskit.circuit.library import get_standard_gate_name_mapping
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.arrays import FloatArray
+from qcutsim.estimator.programs import VALUE_GATES
+
+_STANDARD = frozenset(get_standard_gate_name_mapping()) - {"measure", "delay", "global_phase"}
+_KEPT = frozenset({"reset", "move", "cut_wire", "qpd_2q", "unitary"})
+_MARKS = frozenset({"cut_wire", "qpd_2q"})
+_IGNORED = frozenset({"barrier", "global_phase", "id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One operation on circuit qubits.
+
+    ``angles`` are its values if it is a value gate; ``is_cut`` tells that it is to be cut
+    whatever the partitions.
+    """
+
+    name: str
+    qubits: tuple[int, ...]
+    operation: Any
+    angles: tuple[Any, ...] = ()
+    is_cut: bool = False
+
+
+def flatten(circuit: QuantumCircuit) -> list[Leaf]:
+    """Decompose composite instructions until every one is a gate that can be bound and cut.
+
+    Raises:
+        InputError: an instruction cannot be part of an estimator's circuit.
+    """
+    if circuit.num_qubits == 0:
+        raise InputError("the circuit has no qubits; there is nothing to estimate")
+    return list(_leaves(circuit, tuple(range(circuit.num_qubits))))
+
+
+def _leaves(circuit: QuantumCircuit, at: Sequence[int]) -> Iterator[Leaf]:
+    index = {bit: position for position, bit in enumerate(circuit.qubits)}
+    for instruction in circuit.data:
+        operation = instruction.operation
+        qubits = tuple(at[index[bit]] for bit in instruction.qubits)
+        if operation.name not in _IGNORED:
+            yield from _leaf(operation, qubits, bool(instruction.clbits))
+
+
+def _leaf(operation: Any, qubits: tuple[int, ...], has_clbits: bool) -> Iterator[Leaf]:
+    name = operation.name
+    if name == "measure" or has_clbits:
+        raise InputError(
+            f"the circuit holds {name!r} with classical bits; an estimator measures the "
+            "observable itself, so remove it (remove_final_measurements)"
+        )
+    if name in _KEPT:
+        yield Leaf(name, qubits, operation, is_cut=name in _MARKS)
+        return
+    if name in _STANDARD and _has_closed_controls(operation):
+        if name in VALUE_GATES:
+            yield Leaf(name, qubits, operation, tuple(operation.params))
+            return
+        if not _is_parameterised(operation):
+            yield Leaf(name, qubits, operation)
+            return
+    definition = getattr(operation, "definition", None)
+    if definition is not None and (_is_parameterised(operation) or len(definition.data) > 0):
+        yield from _leaves(definition, qubits)
+        return
+    if not _is_parameterised(operation) and len(qubits) <= 2 and _has_matrix(operation):
+        yield Leaf(name, qubits, operation)
+        return
+    raise InputError(f"the circuit holds {name!r}, which cannot be estimated: it is no gate")
+
+
+def _has_matrix(operation: Any) -> bool:
+    try:
+        operation.to_matrix()
+    except (AttributeError, CircuitError):
+        return False
+    return True
+
+
+def _has_closed_controls(operation: Any) -> bool:
+    state = getattr(operation, "ctrl_state", None)
+    return state is None or state == (1 << operation.num_ctrl_qubits) - 1
+
+
+def _is_parameterised(operation: Any) -> bool:
+    return any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params)
+
+
+def structure_key(leaves: Sequence[Leaf], qubits: int) -> tuple[Any, ...]:
+    """What two circuits share when one plan serves both: everything but numeric angles."""
+    return (qubits, tuple(_leaf_key(leaf) for leaf in leaves))
+
+
+def _leaf_key(leaf: Leaf) -> tuple[Any, ...]:
+    if leaf.angles:
+        return (leaf.name, leaf.qubits)
+    if leaf.name == "qpd_2q":
+        basis = leaf.operation.basis
+        return (leaf.name, leaf.qubits, repr(basis.maps), tuple(basis.coeffs))
+    parameters = tuple(
+        p.tobytes() if isinstance(p, np.ndarray) else p for p in leaf.operation.params
+    )
+    return (leaf.name, leaf.qubits, parameters)
+
+
+class Angles:
+    """All angles of a circuit as functions of its parameters, evaluated for many bindings.
+
+    Args:
+        expressions: numbers or parameter expressions.
+        parameters: the circuit's parameters, in the order of the values.
+    """
+
+    def __init__(self, expressions: Sequence[Any], parameters: Sequence[Any]) -> None:
+        self._count = len(expressions)
+        self._constants = np.zeros(self._count)
+        column_of = {parameter: column for column, parameter in enumerate(parameters)}
+        entries: list[tuple[int, int, float]] = []
+        self._general: list[tuple[int, Any, list[tuple[Any, int]]]] = []
+        for index, expression in enumerate(expressions):
+            if not isinstance(expression, ParameterExpression):
+                self._constants[index] = float(expression)
+                continue
+            free = [(p, column_of[p]) for p in expression.parameters]
+            if not free:
+                self._constants[index] = float(expression.numeric())
+                continue
+            gradient = [expression.gradient(p) for p, _ in free]
+            if all(isinstance(slope, (int, float)) for slope in gradient):
+                zero = expression.bind({p: 0.0 for p, _ in free})
+                self._constants[index] = float(zero.numeric())
+                entries += [
+                    (index, column, float(g)) for (_, column), g in zip(free, gradient, strict=True)
+                ]
+            else:
+                self._general.append((index, expression, free))
+        rows = sorted(entries)
+        self._index = np.array([e[0] for e in rows], dtype=np.int64)
+        self._column = np.array([e[1] for e in rows], dtype=np.int64)
+        self._slope = np.array([e[2] for e in rows])
+
+    def evaluate(self, values: FloatArray) -> FloatArray:
+        """Parameter values of shape (bindings, parameters) -> angles (bindings, angles)."""
+        angles = np.repeat(self._constants[None, :], len(values), axis=0)
+        if len(self._index):
+            added = self._slope * values[:, self._column]
+            for index, column in zip(self._index, added.T, strict=True):
+                angles[:, index] += column
+        for index, expression, free in self._general:
+            columns = [column for _, column in free]
+            distinct, inverse = np.unique(values[:, columns], axis=0, return_inverse=True)
+            bound = [
+                float(
+                    expression.bind(
+                        {p: float(v) for (p, _), v in zip(free, row, strict=True)}
+                    ).numeric()
+                )
+                for row in distinct
+            ]
+            angles[:, index] = np.array(bound)[inverse.reshape(-1)]
+        return angles

@@ -1,0 +1,405 @@
+"""``DistributedEstimator``: a drop-in Qiskit estimator that cuts, dispatches and reconstructs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.primitives import (
+    BaseEstimatorV2,
+    BaseSamplerV2,
+    DataBin,
+    EstimatorPubLike,
+    PrimitiveResult,
+    PubResult,
+)
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.backends import make_backend
+from qcutsim.estimator.estimate import CallerExecutor, QueryOutcome, estimate
+from qcutsim.estimator.estimatorlog import EstimatorLog
+from qcutsim.estimator.jobs import EstimatorJob
+from qcutsim.estimator.pipeline import Pipeline, Query, Shots
+from qcutsim.estimator.plan import CutOptions, Limits
+from qcutsim.estimator.planned import PlannedPipeline
+from qcutsim.estimator.planreport import PlanReport, report_plan
+from qcutsim.estimator.poolspec import PoolSpec
+from qcutsim.estimator.pubs import Placement, group_pubs, split_bindings
+from qcutsim.estimator.results import PointResults
+from qcutsim.estimator.upstream import UpstreamPipeline
+from qcutsim.runtime import Driver, Pool, make_pool
+from qcutsim.runtime.loop import LoopThread, run_async
+from qcutsim.seeds import derived_seed
+
+DEFAULT_PRECISION = 0.015625
+"""Standard error aimed at where neither shots nor a precision is given, as Qiskit's own."""
+
+
+class _Unset:
+    """The type of :data:`UNSET`."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = _Unset()
+"""No number of shots was given: a run's precision decides."""
+
+
+class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
+    """Cuts each circuit, runs its subexperiments on a pool of workers, and reconstructs.
+
+    Args:
+        partition_labels: one label a qubit, qubit 0 first; gates between labels are cut.
+        max_qubits: let the cut finder of qiskit-addon-cutting keep partitions this narrow.
+            With neither, ``CutWire`` in the circuit marks the cuts, and without those it is
+            run whole.
+        shots: shots of each distinct subexperiment; ``None`` for exact values.
+        total_shots: a budget a query (one binding), spread over its distinct subexperiments.
+        num_samples: draw so many joint QPD terms instead of summing over all.
+        pipeline: ``planned``, or ``upstream`` (qiskit-addon-cutting, one task a circuit).
+        backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on.
+        noise_model: of Aer; mid-circuit measurements are then simulated shot by shot.
+        pass_manager: applied to every circuit before a sampler gets it.
+        device: where ``batched`` computes, as torch names it.
+        reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``.
+        pool: ``inline``, ``threads:N`` or ``processes:N``; without N, one worker a core. By
+            default processes where circuits run on Aer, otherwise inline.
+        policy: kind of the dispatch policy.
+        chunk: subexperiments a task; by default as many as make it worth its dispatch.
+        seed: the same seed gives the same results, job by job; by default a fresh one.
+        log: JSONL file to append every query and task to.
+        covariance: also give the covariance of all points, as ``result.metadata["covariance"]``.
+        limits: what a plan may cost.
+
+    An explicit ``shots`` or ``total_shots`` wins over the precision that a run asks for.
+
+    Raises:
+        InputError: arguments that do not fit together, here or when a run meets them.
+
+    >>> from qiskit import QuantumCircuit
+    >>> circuit = QuantumCircuit(2)
+    >>> _ = circuit.h(0)
+    >>> _ = circuit.cx(0, 1)
+    >>> estimator = DistributedEstimator(partition_labels="AB", shots=None, pool="inline")
+    >>> round(float(estimator.run([(circuit, "ZZ")]).result()[0].data.evs), 9)
+    1.0
+    """
+
+    def __init__(
+        self,
+        *,
+        partition_labels: Sequence[Hashable] | None = None,
+        max_qubits: int | None = None,
+        shots: int | _Unset | None = UNSET,
+        total_shots: int | None = None,
+        num_samples: int | None = None,
+        pipeline: str = "planned",
+        backend: str | BaseSamplerV2 = "aer",
+        noise_model: Any = None,
+        pass_manager: Any = None,
+        device: str = "cpu",
+        reconstruction: str | None = None,
+        pool: str | None = None,
+        policy: str = "eager",
+        chunk: int | None = None,
+        seed: int | None = None,
+        log: str | os.PathLike[str] | None = None,
+        covariance: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        _check_counts(
+            max_qubits=max_qubits, total_shots=total_shots, num_samples=num_samples, chunk=chunk
+        )
+        if not isinstance(shots, _Unset):
+            _check_counts(shots=shots)
+            if shots is not None and total_shots is not None:
+                raise InputError("shots and total_shots were both given; give one of them")
+        if partition_labels is not None and max_qubits is not None:
+            raise InputError("partition_labels and max_qubits were both given; give one of them")
+        self._cut = CutOptions(partition_labels=partition_labels, max_qubits=max_qubits)
+        self._shots = shots
+        self._total_shots = total_shots
+        self._limits = limits or Limits()
+        self._covariance = covariance
+        self._policy = policy
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self._pool_spec, self._pipeline = _make_pipeline(
+            pipeline,
+            backend,
+            noise_model=noise_model,
+            pass_manager=pass_manager,
+            device=device,
+            reconstruction=reconstruction,
+            num_samples=num_samples,
+            chunk=chunk,
+            covariance=covariance,
+            limits=self._limits,
+            pool=pool,
+        )
+        self._jobs = itertools.count()
+        self._queries = itertools.count()
+        self._start_s = time.monotonic()
+        self._is_closed = False
+        self._log = EstimatorLog(log, self._describe()) if log is not None else None
+        self._loop = LoopThread("qcutsim-estimator")
+        self._pool: Pool | None = None
+        self._turn: asyncio.Lock | None = None
+        self._finalizer = weakref.finalize(self, _abandon, self._loop, self._log)
+        self._finalizer.atexit = False
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "partition_labels": self._cut.shown,
+            "max_qubits": self._cut.max_qubits,
+            "shots": None if isinstance(self._shots, _Unset) else self._shots,
+            "total_shots": self._total_shots,
+            "pipeline": self._pipeline.name,
+            "pool": self._pool_spec.kind,
+            "workers": self._pool_spec.workers,
+            "policy": self._policy,
+            "seed": self.seed,
+        }
+
+    def run(
+        self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
+    ) -> EstimatorJob:
+        """Start evaluating; with ``pool="inline"`` it ends before this returns.
+
+        Args:
+            pubs: of any broadcastable shape.
+            precision: standard error to reach where no shots were given; 0 asks for exact values.
+
+        Raises:
+            InputError: a PUB cannot be evaluated as asked. Errors of the evaluation itself come
+                with the job's result.
+        """
+        prepared = self._prepare(pubs, precision, self._next_seed())
+        if self._pool_spec.kind == "inline":
+            future: Future[PrimitiveResult[PubResult]] = Future()
+            try:
+                future.set_result(run_async(self._evaluate(*prepared)))
+            except Exception as error:
+                future.set_exception(error)
+            return EstimatorJob(future)
+        return EstimatorJob(self._loop.submit(self._evaluate(*prepared)))
+
+    async def estimate(
+        self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
+    ) -> PrimitiveResult[PubResult]:
+        """:meth:`run` for callers that have an event loop."""
+        prepared = self._prepare(pubs, precision, self._next_seed())
+        if self._pool_spec.kind == "inline":
+            return await self._evaluate(*prepared)
+        return await asyncio.wrap_future(self._loop.submit(self._evaluate(*prepared)))
+
+    def plan(
+        self,
+        circuit: QuantumCircuit,
+        observable: Any,
+        parameter_values: Any = None,
+    ) -> PlanReport:
+        """What a query would cost and how exact it would be, before anything runs.
+
+        Args:
+            circuit: as for :meth:`run`.
+            observable: likewise.
+            parameter_values: where given, or where the circuit has no parameters, the report
+                also has the standard error to expect there.
+
+        Raises:
+            InputError: the query cannot be planned, or is above a limit.
+        """
+        has_values = parameter_values is not None or circuit.num_parameters == 0
+        values = np.zeros(circuit.num_parameters) if not has_values else parameter_values
+        pub = (circuit, observable) if values is None else (circuit, observable, values)
+        queries = self._prepare([pub], None, self.seed)[2]
+        return report_plan(self._pipeline, queries[0][0], with_errors=has_values)
+
+    def close(self) -> None:
+        """Stop the workers and close the log; nothing can be run afterwards."""
+        self._is_closed = True
+        if self._pool is not None:
+            self._loop.submit(self._stop_pool()).result()
+        self._loop.stop()
+        if self._log is not None:
+            self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _next_seed(self) -> int:
+        """Of the next job: jobs are independent, and the same seed repeats them in order."""
+        return derived_seed(self.seed, "job", next(self._jobs))
+
+    def _prepare(
+        self, pubs: Iterable[EstimatorPubLike], precision: float | None, seed: int
+    ) -> tuple[list[EstimatorPub], list[float | None], list[tuple[Query, Placement]]]:
+        if self._is_closed:
+            raise InputError("the estimator is closed; make a new one")
+        if isinstance(pubs, QuantumCircuit):
+            raise InputError("run takes a list of PUBs: run([(circuit, observable, values)])")
+        try:
+            coerced = [EstimatorPub.coerce(pub, precision) for pub in pubs]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"a PUB cannot be read: {error}") from error
+        precisions = [pub.precision for pub in coerced]
+        shots = [self._shots_for(asked) for asked in precisions]
+        queries = group_pubs(coerced, shots, self._cut, seed, wants_covariance=self._covariance)
+        return coerced, precisions, queries
+
+    def _shots_for(self, precision: float | None) -> Shots:
+        if self._total_shots is not None:
+            return Shots(total=self._total_shots)
+        if not isinstance(self._shots, _Unset):
+            return Shots(each=self._shots)
+        asked = DEFAULT_PRECISION if precision is None else precision
+        return Shots(precision=asked) if asked > 0 else Shots()
+
+    async def _evaluate(
+        self,
+        pubs: list[EstimatorPub],
+        precisions: list[float | None],
+        queries: list[tuple[Query, Placement]],
+    ) -> PrimitiveResult[PubResult]:
+        results = PointResults([pub.shape for pub in pubs], precisions, self._covariance)
+        for query, placement in queries:
+            for part, chosen in self._parts(query):
+                results.add(await self._run_query(part), placement, chosen)
+        return results.finish(seed=self.seed, make=_pub_result)
+
+    def _parts(self, query: Query) -> list[tuple[Query, Any]]:
+        if isinstance(self._pipeline, UpstreamPipeline):
+            return split_bindings(query)
+        return [(query, np.arange(len(query.points)))]
+
+    async def _run_query(self, query: Query) -> QueryOutcome:
+        number = next(self._queries)
+        if self._pool_spec.kind == "inline":
+            return await self._on_pool(self._new_pool(), query, number, CallerExecutor())
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        async with self._turn:
+            if self._pool is None:
+                pool = self._new_pool()
+                await pool.start()
+                self._pool = pool
+            return await self._on_pool(self._pool, query, number, None)
+
+    def _new_pool(self) -> Pool:
+        spec = self._pool_spec
+        return make_pool(spec.kind, spec.workers, self._pipeline.task_function)
+
+    async def _on_pool(
+        self, pool: Pool, query: Query, number: int, executor: CallerExecutor | None
+    ) -> QueryOutcome:
+        async with AsyncExitStack() as stack:
+            driver = await stack.enter_async_context(
+                Driver(
+                    pool,
+                    workers=self._pool_spec.workers,
+                    policy=self._policy,
+                    clock=self._clock,
+                    clock_offset_s=self._start_s,
+                    reconstructor=executor,
+                )
+            )
+            outcome = await estimate(
+                self._pipeline,
+                query,
+                driver,
+                number=number,
+                delays_s=lambda tasks, attempt: [0.0] * tasks,
+                clock=self._clock,
+                executor=executor,
+            )
+        if self._log is not None:
+            self._log.write(number, query, outcome)
+        return outcome
+
+    def _clock(self) -> float:
+        return time.monotonic() - self._start_s
+
+    async def _stop_pool(self) -> None:
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            await pool.stop()
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and (not isinstance(count, (int, np.integer)) or count < 1):
+            raise InputError(f"{name} is {count!r}; expected a whole number of at least 1")
+
+
+def _make_pipeline(
+    pipeline: str,
+    backend: str | BaseSamplerV2,
+    *,
+    noise_model: Any,
+    pass_manager: Any,
+    device: str,
+    reconstruction: str | None,
+    num_samples: int | None,
+    chunk: int | None,
+    covariance: bool,
+    limits: Limits,
+    pool: str | None,
+) -> tuple[PoolSpec, Pipeline]:
+    made = make_backend(backend, noise_model=noise_model, device=device, pass_manager=pass_manager)
+    if pipeline == "planned":
+        spec = PoolSpec.parse(pool, default="processes" if made.name == "aer" else "inline")
+        if made.in_caller and spec.kind == "processes":
+            if pool is not None:
+                raise InputError(
+                    f"pool {pool!r} cannot run this backend, which cannot leave the process; take "
+                    "pool='inline' or 'threads:N'"
+                )
+            spec = PoolSpec("inline", 1)
+        default = "vectorised" if num_samples is not None else "contracted"
+        return spec, PlannedPipeline(
+            made,
+            reconstruction=reconstruction or default,
+            limits=limits,
+            num_samples=num_samples,
+            workers=spec.workers,
+            chunk=chunk,
+        )
+    if pipeline == "upstream":
+        refused = {
+            "backend (it runs on 'aer')": backend != "aer",
+            "noise_model": noise_model is not None,
+            "num_samples (the library draws from a global generator)": num_samples is not None,
+            "reconstruction (the library's is per_shot)": reconstruction not in (None, "per_shot"),
+            "chunk (a task is one circuit)": chunk is not None,
+            "covariance": covariance,
+        }
+        for option, is_given in refused.items():
+            if is_given:
+                raise InputError(f"pipeline 'upstream' does not take {option}; use 'planned'")
+        return PoolSpec.parse(pool, default="processes"), UpstreamPipeline()
+    raise InputError(f"pipeline is {pipeline!r}; expected 'planned' or 'upstream'")
+
+
+def _pub_result(evs: Any, stds: Any, shape: tuple[int, ...], metadata: dict[str, Any]) -> PubResult:
+    return PubResult(DataBin(evs=evs, stds=stds, shape=shape), metadata)
+
+
+def _abandon(loop: LoopThread, log: EstimatorLog | None) -> None:
+    """An estimator was forgotten: its loop ends, and with its sockets its workers."""
+    loop.stop()
+    if log is not None:
+        log.close()

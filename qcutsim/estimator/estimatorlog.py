@@ -1,0 +1,89 @@
+"""The JSONL log of an estimator: a run, then every query with its tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from qcutsim.estimator.estimate import QueryOutcome
+from qcutsim.estimator.pipeline import Query
+from qcutsim.manifest import collect_manifest
+from qcutsim.records import SCHEMA, LogWriter, QueryRecord, RunRecord
+
+
+class EstimatorLog:
+    """Appends to a log; opens it at once, so that a path that cannot be written is told early.
+
+    Args:
+        path: of the log.
+        configuration: of the estimator; its hash tells configurations apart.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], configuration: dict[str, Any]) -> None:
+        self._writer = LogWriter(path)
+        self._configuration = configuration
+        encoded = msgspec.json.encode(configuration, order="sorted")
+        self._key = hashlib.sha256(encoded).hexdigest()
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._writer.write(
+            RunRecord(
+                schema=SCHEMA,
+                run=f"{self._key[:12]}-{started_at}",
+                origin="measured",
+                manifest=collect_manifest(),
+                scenario={"name": "estimator", **configuration},
+                scenario_key=self._key,
+                seed=configuration["seed"],
+                started_at=started_at,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the file. Raises ``LogError`` where what was written cannot be kept."""
+        self._writer.close()
+
+    def write(self, number: int, query: Query, outcome: QueryOutcome) -> None:
+        """Append a query and its tasks. Raises ``LogError`` where it cannot be written."""
+        estimates, accounting, shape = outcome.estimates, outcome.accounting, outcome.shape
+        is_single = len(estimates.values) == 1
+        self._writer.write(
+            *outcome.task_records(number),
+            QueryRecord(
+                query=number,
+                cell=self._key,
+                repetition=0,
+                index=number,
+                dataset="caller",
+                partition_labels=query.cut.shown,
+                cuts=accounting.cuts,
+                observable=shape.observable,
+                shots=query.shots.each or 0,
+                bindings=query.bindings,
+                request="estimate",
+                pipeline=shape.pipeline,
+                coefficients=accounting.coefficients,
+                subexperiments=accounting.distinct,
+                executed=accounting.executed,
+                pool=self._configuration["pool"],
+                workers=self._configuration["workers"],
+                policy=self._configuration["policy"],
+                straggler_probability=0.0,
+                straggler_delay_s=0.0,
+                submitted_s=outcome.submitted_s,
+                partition_s=outcome.partition_s,
+                generate_s=outcome.generate_s,
+                execute_s=outcome.execute_s,
+                reconstruct_s=outcome.reconstruct_s,
+                total_s=outcome.total_s,
+                coordinator_cpu_s=outcome.coordinator_cpu_s,
+                process_cpu_s=outcome.process_cpu_s,
+                reconstruction=accounting.reconstruction,
+                reconstruction_work=accounting.reconstruction_work,
+                value=float(estimates.values[0]) if is_single else None,
+                std=float(estimates.stds[0]) if is_single else None,
+            ),
+        )

@@ -1,0 +1,92 @@
+"""The ``planned`` pipeline: cut once, run each distinct subexperiment once, contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.backends import Backend
+from qcutsim.estimator.circuits import Angles, Leaf, flatten, structure_key
+from qcutsim.estimator.pipeline import Query
+from qcutsim.estimator.plan import CutPlan, Limits, build_plan
+from qcutsim.estimator.plannedwork import (
+    SAMPLED_RECONSTRUCTIONS,
+    PartitionedQuery,
+    PlannedWork,
+    WorkOptions,
+)
+from qcutsim.estimator.reconstruction import make_reconstruction
+from qcutsim.runtime import TaskFunctionSource
+
+
+class PlannedPipeline:
+    """Plans are kept: a structure that was seen before is not cut again.
+
+    Args:
+        backend: evaluates the chunks.
+        reconstruction: kind of the strategy.
+        limits: what a plan may cost.
+        num_samples: draw so many joint QPD terms instead of taking all.
+        workers: of the pool, which a query's chunks should keep busy.
+        chunk: subexperiments a task; by default the backend's own measure.
+    """
+
+    name = "planned"
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        reconstruction: str = "contracted",
+        limits: Limits | None = None,
+        num_samples: int | None = None,
+        workers: int = 1,
+        chunk: int | None = None,
+    ) -> None:
+        if num_samples is not None and reconstruction not in SAMPLED_RECONSTRUCTIONS:
+            raise InputError(
+                f"reconstruction {reconstruction!r} needs all joint terms, num_samples draws "
+                f"some; take one of {', '.join(SAMPLED_RECONSTRUCTIONS)}"
+            )
+        self._options = WorkOptions(
+            backend=backend,
+            reconstruction=make_reconstruction(reconstruction),
+            limits=limits or Limits(),
+            num_samples=num_samples,
+            workers=workers,
+            chunk=chunk,
+        )
+        self._plans: dict[Any, CutPlan] = {}
+
+    @property
+    def task_function(self) -> TaskFunctionSource:
+        return self._options.backend.task_function
+
+    def partition(self, query: Query) -> PartitionedQuery:
+        """Look the plan up or make it, and evaluate the angles of every binding.
+
+        Raises:
+            InputError: the circuit cannot be cut as asked, or the plan is above a limit.
+        """
+        leaves = [flatten(one.circuit) for one in query.circuits]
+        qubits = query.circuits[0].circuit.num_qubits
+        terms = query.terms()
+        key = (structure_key(leaves[0], qubits), query.cut.key, terms)
+        if key not in self._plans:
+            self._plans[key] = build_plan(leaves[0], qubits, terms, query.cut, self._options.limits)
+        angles = [
+            _angles(own, one.circuit.parameters).evaluate(one.values)
+            for own, one in zip(leaves, query.circuits, strict=True)
+        ]
+        return PartitionedQuery(self._plans[key], np.concatenate(angles))
+
+    def generate(self, query: Query, partitioned: PartitionedQuery) -> PlannedWork:
+        """Find the distinct rows and write the chunks."""
+        return PlannedWork(self._options, query, partitioned)
+
+
+def _angles(leaves: Sequence[Leaf], parameters: Sequence[Any]) -> Angles:
+    return Angles([angle for leaf in leaves for angle in leaf.angles], list(parameters))

@@ -1,0 +1,305 @@
+"""A query of the planned pipeline: its chunks, and how their results become estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.backends import Backend, ChunkOrder
+from qcutsim.estimator.combination import combine
+from qcutsim.estimator.errorbars import point_errors
+from qcutsim.estimator.pipeline import Accounting, Estimates, Query
+from qcutsim.estimator.plan import CutPlan, Limits
+from qcutsim.estimator.reconstruction import (
+    JointTerms,
+    Problem,
+    Reconstruction,
+    joint_settings,
+)
+from qcutsim.estimator.sampling import PartitionData, sample, spread_shots
+from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
+from qcutsim.runtime import load_function
+from qcutsim.seeds import stream
+from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
+
+SAMPLED_RECONSTRUCTIONS = ("per_shot", "vectorised")
+"""Strategies that sum over joint terms, as a sample of these needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOptions:
+    """What a pipeline tells its queries' work; see :class:`PlannedPipeline`."""
+
+    backend: Backend
+    reconstruction: Reconstruction
+    limits: Limits
+    num_samples: int | None
+    workers: int
+    chunk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionedQuery:
+    """A plan and the angles (bindings, angles) to run it with."""
+
+    plan: CutPlan
+    angles: FloatArray
+
+
+class PlannedWork:
+    """A query's chunks, and how their results become estimates."""
+
+    def __init__(self, options: WorkOptions, query: Query, partitioned: PartitionedQuery) -> None:
+        plan = self.plan = partitioned.plan
+        self._options = options
+        self._query = query
+        self._weights = plan.cut_weights(partitioned.angles)
+        self._joint = self._draw_joint_terms()
+        self._check_joint_terms()
+        self._settings = self._settings_of_partitions()
+        distinct = [distinct_rows(partitioned.angles[:, p.angles]) for p in plan.partitions]
+        self._row_of_binding = [inverse for _, inverse in distinct]
+        self._units = make_units(
+            plan,
+            [rows for rows, _ in distinct],
+            self._settings,
+            are_alike=self._joint is None,
+        )
+        self._shots = self._shots_of_partitions()
+        self._wanted, self._combination = combine(query, plan.terms)
+        self._classes: dict[TaskClass, int] = {}
+        self.subexperiments = list(self._make_tasks()) if plan.terms else []
+
+    def _draw_joint_terms(self) -> JointTerms | None:
+        samples = self._options.num_samples
+        if samples is None:
+            return None
+        return JointTerms.sample(self._weights, samples, stream(self._query.seed, "qpd"))
+
+    def _check_joint_terms(self) -> None:
+        kind, limits = self._options.reconstruction.kind, self._options.limits
+        sums_terms = self._joint is None and kind in SAMPLED_RECONSTRUCTIONS
+        if sums_terms and self.plan.coefficients > limits.joint_terms:
+            raise InputError(
+                f"reconstruction {kind!r} sums over {self.plan.coefficients:.4g} joint terms "
+                f"(limit {limits.joint_terms:,}); take 'contracted', draw num_samples, or raise "
+                "limits.joint_terms"
+            )
+
+    def _settings_of_partitions(self) -> list[IntArray]:
+        sizes = [
+            self.plan.template_of(p).program.slot_sizes for p in range(len(self.plan.partitions))
+        ]
+        if self._joint is None:
+            return [np.arange(math.prod(size)) for size in sizes]
+        return [np.unique(s) for s in joint_settings(self.plan.cuts, sizes, self._joint)]
+
+    def _shots_of_partitions(self) -> list[IntArray] | None:
+        """Shots of each partition's subexperiments, (settings, bases), alike for all rows."""
+        overhead = self.plan.sampling_overhead(self._weights)
+        shots = self._query.shots.resolve(
+            overhead, self._query.norm, self._options.limits.total_shots
+        )
+        if shots.is_exact or not self.plan.terms:
+            return None
+        shapes = [
+            (len(settings), len(self.plan.template_of(p).program.bases))
+            for p, settings in enumerate(self._settings)
+        ]
+        if shots.total is None:
+            return [np.full(shape, shots.each, dtype=np.int64) for shape in shapes]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        count = int(ends[-1])
+        total = shots.total if self._query.shots.precision is None else max(shots.total, count)
+        spread = np.split(spread_shots(total, count), ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(spread, shapes, strict=True)]
+
+    def _make_tasks(self) -> Iterator[ChunkTask]:
+        backend = self._options.backend
+        if not backend.is_exact and self._shots is None:
+            raise InputError(
+                f"backend {backend.name!r} samples, so exact values cannot be had from it; give "
+                "shots or total_shots, or take backend='aer' without noise, or 'batched'"
+            )
+        for number, unit in enumerate(self._units):
+            shots = np.zeros((len(unit.values), len(unit.settings), unit.bases), dtype=np.int64)
+            if self._shots is not None:
+                shots = unit.deal_out(self._shots)
+            seeds: IntArray = np.zeros((0,), dtype=np.int64)
+            if not backend.is_exact:
+                generator = stream(self._query.seed, "subexperiment", number)
+                seeds = generator.integers(0, 2**31 - 1, size=shots.shape)
+            for row_slice, setting_slice in split(unit, self._chunk_of(unit)):
+                at = (row_slice, setting_slice)
+                order = ChunkOrder(
+                    unit.template.encoded,
+                    unit.values[row_slice],
+                    unit.settings[setting_slice],
+                    shots[at],
+                    seeds[at] if len(seeds) else seeds,
+                )
+                label = self.plan.partitions[unit.partitions[0][0]].label
+                of = TaskClass(
+                    partition=label,
+                    width=unit.template.width,
+                    depth=unit.template.depth,
+                    mid_circuit_measurements=0,
+                    subexperiments=len(order.values) * len(order.settings) * unit.bases,
+                )
+                index = self._classes.setdefault(of, len(self._classes))
+                mean = int(shots[at].mean()) if self._shots is not None else 0
+                yield ChunkTask(number, *at, order, backend, index, mean)
+
+    def _chunk_of(self, unit: Unit) -> int:
+        """Subexperiments a task: enough to keep every worker busy, and worth a dispatch."""
+        if self._options.chunk is not None:
+            return self._options.chunk
+        if self._options.workers == 1:
+            return unit.subexperiments
+        share = -(-unit.subexperiments // (4 * self._options.workers))
+        return max(self._options.backend.chunk_subexperiments, share)
+
+    @cached_property
+    def shape(self) -> WorkloadShape:
+        indices = [task.class_index for task in self.subexperiments]
+        return WorkloadShape(
+            schema=SHAPE_SCHEMA,
+            pipeline="planned",
+            partition_labels=self._query.cut.shown,
+            observable=_shown(self._query),
+            cuts=len(self.plan.cuts),
+            coefficients=self.plan.coefficients,
+            classes=tuple(self._classes),
+            order=tuple((index, len(list(run))) for index, run in groupby(indices)),
+            reconstruction=self._options.reconstruction.kind,
+            reconstruction_steps=self.accounting.reconstruction_work,
+        )
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        plan = self.plan
+        asked = spent = 0
+        if self._shots is not None:
+            asked = self._query.bindings * sum(int(shots.sum()) for shots in self._shots)
+            spent = sum(int(unit.deal_out(self._shots).sum()) for unit in self._units)
+        distinct = sum(
+            len(settings) * len(plan.template_of(p).program.bases)
+            for p, settings in enumerate(self._settings)
+        )
+        return Accounting(
+            cuts=len(plan.cuts),
+            coefficients=plan.coefficients,
+            generated=sum(t.program.settings * len(t.program.bases) for t in plan.templates),
+            distinct=distinct if plan.terms else 0,
+            executed=sum(unit.subexperiments for unit in self._units) if plan.terms else 0,
+            sampling_overhead=plan.sampling_overhead(self._weights),
+            shots_asked=asked,
+            shots_spent=spent,
+            reconstruction=self._options.reconstruction.kind,
+            reconstruction_work=self._work(),
+        )
+
+    def _work(self) -> int:
+        if not self.plan.terms:
+            return 0
+        problem = self._problem([])
+        return self._options.reconstruction.work(problem)
+
+    def _problem(self, data: Sequence[PartitionData]) -> Problem:
+        bindings, terms = self._wanted[:, 0], self._wanted[:, 1]
+        return Problem(
+            network=self.plan.network,
+            cuts=self.plan.cuts,
+            data=data,
+            rows=[inverse[bindings] for inverse in self._row_of_binding],
+            subobservables=[p.terms.subobservable_of[terms] for p in self.plan.partitions],
+            weights=[w if len(w) == 1 else w[bindings] for w in self._weights],
+            values=len(self._wanted),
+            joint=self._joint,
+            loops=self._loops(),
+        )
+
+    def _loops(self) -> list[int]:
+        """Steps of a loop over one subexperiment's shots, or outcomes, for each partition."""
+        if self._shots is not None:
+            return [int(shots.mean()) for shots in self._shots]
+        return [self.plan.template_of(p).program.outcomes for p in range(len(self._settings))]
+
+    def _collect(self, results: Sequence[bytes], *, sampled: bool = True) -> list[PartitionData]:
+        """Put chunks together, sample in one canonical order, and deal out to partitions."""
+        by_unit: dict[int, list[int]] = {}
+        for number, task in enumerate(self.subexperiments):
+            by_unit.setdefault(task.unit, []).append(number)
+        data: dict[int, PartitionData] = {}
+        for number, unit in enumerate(self._units):
+            own = by_unit[number]
+            gathered = unit.gather([self.subexperiments[i] for i in own], [results[i] for i in own])
+            if sampled and self._shots is not None and self._options.backend.is_exact:
+                generator = stream(self._query.seed, "shots", number)
+                gathered = sample(gathered, unit.deal_out(self._shots), generator)
+            for partition, rows in unit.partitions:
+                data[partition] = PartitionData(
+                    gathered[rows],
+                    None if self._shots is None else self._shots[partition],
+                    self.plan.partitions[partition].terms,
+                    unit.settings,
+                    unit.template.program.slot_sizes,
+                )
+        return [data[partition] for partition in range(len(data))]
+
+    def expected_stds(self) -> FloatArray | None:
+        """Standard errors to expect, from exact outcome distributions worked out here and now.
+
+        ``None`` where values are exact, or the backend cannot tell probabilities.
+        """
+        backend = self._options.backend
+        if self._shots is None or not backend.is_exact or not self.plan.terms:
+            return None
+        function = load_function(backend.task_function)
+        results = [function(task.encode()) for task in self.subexperiments]
+        data = [
+            # The covariance of observed means divides by shots - 1, that of true ones by shots.
+            replace(one, shots=shots + 1)
+            for one, shots in zip(self._collect(results, sampled=False), self._shots, strict=True)
+        ]
+        problem = self._problem(data)
+        return point_errors(
+            problem,
+            self._options.reconstruction.values(problem),
+            self._combination,
+            wants_covariance=False,
+            limits=self._options.limits,
+            means_are_true=True,
+        ).stds
+
+    def reconstruct(self, results: Sequence[bytes]) -> Estimates:
+        combination = self._combination
+        if not self.plan.terms:  # nothing but multiples of the identity
+            count = len(combination.constants)
+            covariance = np.zeros((count, count)) if self._query.wants_covariance else None
+            return Estimates(combination.constants, np.zeros(count), covariance)
+        problem = self._problem(self._collect(results))
+        values = self._options.reconstruction.values(problem)
+        errors = point_errors(
+            problem,
+            values,
+            combination,
+            wants_covariance=self._query.wants_covariance,
+            limits=self._options.limits,
+        )
+        return Estimates(
+            combination.apply(values), errors.stds, errors.covariance, errors.is_first_order
+        )
+
+
+def _shown(query: Query) -> str:
+    """The observable as it is logged."""
+    terms = query.terms()
+    return terms[0] if len(terms) == 1 else f"{len(terms)} terms"

@@ -1,0 +1,314 @@
+"""Reconstruction strategies: from a query's partition data to its values.
+
+A strategy is one class with a ``kind`` and one entry point ``qcutsim.reconstructions``. All give
+the same values from the same data, to rounding; they differ in work and in what they can overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import entry_points
+from itertools import product
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from qcutsim.errors import InputError
+from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.contraction import (
+    Network,
+    PathFinder,
+    incremental_path,
+    optimised_path,
+    tree_path,
+)
+from qcutsim.estimator.cutting import Cut
+from qcutsim.estimator.sampling import PartitionData, outcome_signs
+
+
+@dataclass(frozen=True, slots=True)
+class JointTerms:
+    """Joint QPD terms of all cuts: all of them, or a sample.
+
+    Args:
+        ids: term of each cut, shape (joint terms, cuts).
+        scale: what each joint term's weight is multiplied with, shape (joint terms,).
+        multiplicity: how often each was drawn; ``None`` for an enumeration.
+    """
+
+    ids: IntArray
+    scale: FloatArray
+    multiplicity: IntArray | None = None
+
+    @classmethod
+    def enumerate(cls, cuts: Sequence[Cut]) -> JointTerms:
+        """All products of the cuts' terms."""
+        ids = np.array(list(product(*(range(cut.basis.terms) for cut in cuts))), dtype=np.int64)
+        ids = ids.reshape(-1, len(cuts))
+        return cls(ids, np.ones(len(ids)))
+
+    @classmethod
+    def sample(
+        cls,
+        weights: Sequence[FloatArray],
+        samples: int,
+        generator: np.random.Generator,
+    ) -> JointTerms:
+        """Draw joint terms, cut by cut in proportion to the mean absolute weight.
+
+        ``weights`` holds for each cut an array (1 or bindings, terms). One sample serves all
+        bindings: each is reweighted by its own weights over the probability of the draw.
+        """
+        columns, chances = [], np.ones(samples)
+        for weight in weights:
+            mean = np.abs(weight).mean(axis=0)
+            probability = mean / mean.sum()
+            drawn = generator.choice(len(probability), size=samples, p=probability)
+            columns.append(drawn)
+            chances *= probability[drawn]
+        drawn_ids = np.stack(columns, axis=1) if columns else np.zeros((samples, 0), np.int64)
+        ids, first, counts = np.unique(drawn_ids, axis=0, return_index=True, return_counts=True)
+        return cls(ids, counts / (samples * chances[first]), counts)
+
+    def weights(self, weights: Sequence[FloatArray]) -> FloatArray:
+        """Weight of each joint term, shape (1 or points, joint terms)."""
+        total = self.scale[None, :]
+        for cut, weight in enumerate(weights):
+            total = total * weight[:, self.ids[:, cut]]
+        return total
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a strategy needs.
+
+    Args:
+        network: of partitions and couplings.
+        cuts: the cuts, as the network's couplings.
+        data: of each partition.
+        rows: row of ``data`` that each value reads, one array (values,) a partition.
+        subobservables: likewise which subobservable.
+        weights: QPD weights of each cut, (1 or values, terms).
+        joint: a sample of joint terms, ``None`` where all count.
+        values: number of values asked for.
+        loops: of each partition, how many shots (or outcomes, where exact) a subexperiment has.
+    """
+
+    network: Network
+    cuts: Sequence[Cut]
+    data: Sequence[PartitionData]
+    rows: Sequence[IntArray]
+    subobservables: Sequence[IntArray]
+    weights: Sequence[FloatArray]
+    values: int
+    loops: Sequence[int]
+    joint: JointTerms | None = None
+
+    @cached_property
+    def tensors(self) -> list[FloatArray]:
+        """Each partition's tensor, (rows, subobservables, settings)."""
+        return [data.tensor() for data in self.data]
+
+    @cached_property
+    def operands(self) -> list[FloatArray]:
+        """What the network contracts: (values, sizes...) a partition, then the couplings."""
+        read = [
+            tensor[rows, subs].reshape(self.values, *data.sizes)
+            for tensor, rows, subs, data in zip(
+                self.tensors, self.rows, self.subobservables, self.data, strict=True
+            )
+        ]
+        return [*read, *self.couplings]
+
+    @cached_property
+    def couplings(self) -> list[FloatArray]:
+        """The cuts' coupling matrices, (1 or values, left, right)."""
+        return [c.basis.coupling(w) for c, w in zip(self.cuts, self.weights, strict=True)]
+
+    @cached_property
+    def joint_terms(self) -> JointTerms:
+        """The sample, or every joint term."""
+        return self.joint or JointTerms.enumerate(self.cuts)
+
+    @property
+    def joint_count(self) -> int:
+        """Number of joint terms."""
+        if self.joint is not None:
+            return len(self.joint.ids)
+        return math.prod(cut.basis.terms for cut in self.cuts)
+
+    def settings_of(self, joint: JointTerms) -> list[IntArray]:
+        """For each partition the position in its data of every joint term's setting."""
+        return [
+            np.searchsorted(data.settings, chosen)
+            for data, chosen in zip(
+                self.data, joint_settings(self.cuts, self.data_sizes, joint), strict=True
+            )
+        ]
+
+    @property
+    def data_sizes(self) -> list[tuple[int, ...]]:
+        """Slot sizes of each partition."""
+        return [data.sizes for data in self.data]
+
+
+def joint_settings(
+    cuts: Sequence[Cut], sizes: Sequence[tuple[int, ...]], joint: JointTerms
+) -> list[IntArray]:
+    """The joint local setting that each joint term puts each partition into."""
+    settings = [np.zeros(len(joint.ids), dtype=np.int64) for _ in sizes]
+    for number, cut in enumerate(cuts):
+        for side, (partition, slot) in enumerate(cut.ends):
+            stride = math.prod(sizes[partition][slot + 1 :])
+            settings[partition] += stride * cut.basis.setting_of[side][joint.ids[:, number]]
+    return settings
+
+
+class Reconstruction(Protocol):
+    """How values are put together from partition data."""
+
+    kind: ClassVar[str]
+
+    def values(self, problem: Problem) -> FloatArray:
+        """The values, shape (values,)."""
+
+    def work(self, problem: Problem) -> int:
+        """Elementary steps that :meth:`values` takes; what its time is proportional to."""
+
+
+class PerShot:
+    """The loop of qiskit-addon-cutting: joint terms x partitions x shots, one at a time."""
+
+    kind: ClassVar[str] = "per_shot"
+
+    def values(self, problem: Problem) -> FloatArray:
+        joint = problem.joint_terms
+        settings = problem.settings_of(joint)
+        weights = np.broadcast_to(joint.weights(problem.weights), (problem.values, len(joint.ids)))
+        results = np.zeros(problem.values)
+        for value in range(problem.values):
+            for term in range(len(joint.ids)):
+                factor = 1.0
+                for partition in range(len(problem.data)):
+                    factor *= _mean_over_shots(
+                        problem, partition, value, int(settings[partition][term])
+                    )
+                results[value] += weights[value, term] * factor
+        return results
+
+    def work(self, problem: Problem) -> int:
+        return problem.joint_count * sum(problem.loops) * problem.values
+
+
+def _mean_over_shots(problem: Problem, partition: int, value: int, setting: int) -> float:
+    data = problem.data[partition]
+    sub = int(problem.subobservables[partition][value])
+    basis = int(data.terms.basis_of[sub])
+    frequencies = data.frequencies[int(problem.rows[partition][value]), setting, basis]
+    signs = outcome_signs(data.terms.masks[sub : sub + 1], len(data.terms.measured), with_qpd=True)
+    by_outcome = signs[0].tolist()
+    if data.shots is None:
+        weighted = zip(frequencies.tolist(), by_outcome, strict=True)
+        return math.fsum(probability * sign for probability, sign in weighted)
+    shots = int(data.shots[setting, basis])
+    counts = np.rint(frequencies * shots).astype(np.int64)
+    total = 0.0
+    for outcome in np.repeat(np.arange(len(counts)), counts).tolist():
+        total += by_outcome[outcome]
+    return total / shots
+
+
+class Vectorised:
+    """Means first, then a sum over joint terms of products over partitions, in NumPy."""
+
+    kind: ClassVar[str] = "vectorised"
+
+    def values(self, problem: Problem) -> FloatArray:
+        joint = problem.joint_terms
+        settings = problem.settings_of(joint)
+        group = max(1, _GROUP_ELEMENTS // max(1, len(joint.ids)))
+        weights = joint.weights(problem.weights)
+        parts = []
+        for start in range(0, problem.values, group):
+            chosen = slice(start, start + group)
+            factors = weights if len(weights) == 1 else weights[chosen]
+            for partition, tensor in enumerate(problem.tensors):
+                read = tensor[
+                    problem.rows[partition][chosen], problem.subobservables[partition][chosen]
+                ]
+                factors = factors * read[:, settings[partition]]
+            parts.append(factors.sum(axis=1))
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def work(self, problem: Problem) -> int:
+        return problem.joint_count * len(problem.loops) * problem.values
+
+
+_GROUP_ELEMENTS = 1 << 22
+
+
+class _Contraction:
+    """Strategies that contract the network, each along its own path."""
+
+    def __init__(self, find_path: PathFinder) -> None:
+        self._find_path = find_path
+
+    def values(self, problem: Problem) -> FloatArray:
+        tree = problem.network.tree(self._find_path)
+        return tree.contract(problem.operands, problem.values)
+
+    def work(self, problem: Problem) -> int:
+        return problem.network.tree(self._find_path).work * problem.values
+
+
+class Contracted(_Contraction):
+    """One tensor-network contraction; opt_einsum finds the path, which is kept."""
+
+    kind: ClassVar[str] = "contracted"
+
+    def __init__(self) -> None:
+        super().__init__(optimised_path)
+
+
+class Incremental(_Contraction):
+    """Merges each partition into a running tensor, in the order in which they arrive."""
+
+    kind: ClassVar[str] = "incremental"
+
+    def __init__(self) -> None:
+        super().__init__(incremental_path)
+
+
+class Tree(_Contraction):
+    """Merges neighbouring partitions pairwise, level after level."""
+
+    kind: ClassVar[str] = "tree"
+
+    def __init__(self) -> None:
+        super().__init__(tree_path)
+
+
+ENTRY_POINTS = "qcutsim.reconstructions"
+
+
+@cache
+def _installed() -> dict[str, type[Reconstruction]]:
+    return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
+
+
+def reconstruction_kinds() -> list[str]:
+    """Names of the strategies that are installed."""
+    return sorted(_installed())
+
+
+def make_reconstruction(kind: str) -> Reconstruction:
+    """The strategy of that name. Raises ``InputError`` for an unknown one."""
+    if kind not in _installed():
+        raise InputError(
+            f"reconstruction {kind!r} is not known; expected one of "
+            f"{', '.join(reconstruction_kinds())}"
+        )
+    return _installed()[kind]()
