@@ -49,9 +49,14 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reconstruction_steps: int | None = None
 
     @property
-    def subexperiments(self) -> int:
-        """Number of subexperiments (tasks) of a query."""
+    def tasks(self) -> int:
+        """Number of tasks of a query."""
         return sum(count for _, count in self.order)
+
+    @property
+    def subexperiments(self) -> int:
+        """Number of subexperiments of a query."""
+        return sum(count * self.classes[index].subexperiments for index, count in self.order)
 
     @property
     def partitions(self) -> int:

@@ -8,8 +8,6 @@ import os
 import time
 import weakref
 from collections.abc import Hashable, Iterable, Sequence
-from concurrent.futures import Future
-from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +22,7 @@ from qiskit.primitives import (
 )
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
+from qcutsim.dispatch import make_policy
 from qcutsim.errors import InputError
 from qcutsim.estimator.backends import make_backend
 from qcutsim.estimator.estimate import CallerExecutor, QueryOutcome, estimate
@@ -33,12 +32,12 @@ from qcutsim.estimator.pipeline import Pipeline, Query, Shots
 from qcutsim.estimator.plan import CutOptions, Limits
 from qcutsim.estimator.planned import PlannedPipeline
 from qcutsim.estimator.planreport import PlanReport, report_plan
+from qcutsim.estimator.poolhost import PoolHost
 from qcutsim.estimator.poolspec import PoolSpec
 from qcutsim.estimator.pubs import Placement, group_pubs, split_bindings
 from qcutsim.estimator.results import PointResults
 from qcutsim.estimator.upstream import UpstreamPipeline
-from qcutsim.runtime import Driver, Pool, make_pool
-from qcutsim.runtime.loop import LoopThread, run_async
+from qcutsim.runtime import Driver, Pool
 from qcutsim.seeds import derived_seed
 
 DEFAULT_PRECISION = 0.015625
@@ -134,7 +133,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._covariance = covariance
         self._policy = policy
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self._pool_spec, self._pipeline = _make_pipeline(
+        make_policy(policy)
+        spec, self._pipeline = _make_pipeline(
             pipeline,
             backend,
             noise_model=noise_model,
@@ -151,12 +151,10 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._queries = itertools.count()
         self._start_s = time.monotonic()
         self._is_closed = False
+        self._host = PoolHost(spec, self._pipeline.task_function)
         self._log = EstimatorLog(log, self._describe()) if log is not None else None
-        self._loop = LoopThread("qcutsim-estimator")
-        self._pool: Pool | None = None
-        self._turn: asyncio.Lock | None = None
-        self._finalizer = weakref.finalize(self, _abandon, self._loop, self._log)
-        self._finalizer.atexit = False
+        # A forgotten estimator closes its pool; at exit the workers see their sockets close.
+        weakref.finalize(self, self._host.close).atexit = False
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -165,8 +163,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             "shots": None if isinstance(self._shots, _Unset) else self._shots,
             "total_shots": self._total_shots,
             "pipeline": self._pipeline.name,
-            "pool": self._pool_spec.kind,
-            "workers": self._pool_spec.workers,
+            "pool": self._host.spec.kind,
+            "workers": self._host.spec.workers,
             "policy": self._policy,
             "seed": self.seed,
         }
@@ -185,23 +183,16 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
                 with the job's result.
         """
         prepared = self._prepare(pubs, precision, self._next_seed())
-        if self._pool_spec.kind == "inline":
-            future: Future[PrimitiveResult[PubResult]] = Future()
-            try:
-                future.set_result(run_async(self._evaluate(*prepared)))
-            except Exception as error:
-                future.set_exception(error)
-            return EstimatorJob(future)
-        return EstimatorJob(self._loop.submit(self._evaluate(*prepared)))
+        return EstimatorJob(self._host.run(self._evaluate(*prepared)))
 
     async def estimate(
         self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
     ) -> PrimitiveResult[PubResult]:
         """:meth:`run` for callers that have an event loop."""
         prepared = self._prepare(pubs, precision, self._next_seed())
-        if self._pool_spec.kind == "inline":
+        if self._host.is_inline:
             return await self._evaluate(*prepared)
-        return await asyncio.wrap_future(self._loop.submit(self._evaluate(*prepared)))
+        return await asyncio.wrap_future(self._host.run(self._evaluate(*prepared)))
 
     def plan(
         self,
@@ -227,13 +218,9 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         return report_plan(self._pipeline, queries[0][0], with_errors=has_values)
 
     def close(self) -> None:
-        """Stop the workers and close the log; nothing can be run afterwards."""
+        """Cancel what runs and stop the workers; nothing can be run afterwards."""
         self._is_closed = True
-        if self._pool is not None:
-            self._loop.submit(self._stop_pool()).result()
-        self._loop.stop()
-        if self._log is not None:
-            self._log.close()
+        self._host.close()
 
     def __enter__(self) -> Self:
         return self
@@ -288,35 +275,23 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
     async def _run_query(self, query: Query) -> QueryOutcome:
         number = next(self._queries)
-        if self._pool_spec.kind == "inline":
-            return await self._on_pool(self._new_pool(), query, number, CallerExecutor())
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
-            if self._pool is None:
-                pool = self._new_pool()
-                await pool.start()
-                self._pool = pool
-            return await self._on_pool(self._pool, query, number, None)
-
-    def _new_pool(self) -> Pool:
-        spec = self._pool_spec
-        return make_pool(spec.kind, spec.workers, self._pipeline.task_function)
+        if self._host.is_inline:
+            return await self._on_pool(await self._host.pool(), query, number, CallerExecutor())
+        async with self._host.turn:  # one query at a time has the pool
+            return await self._on_pool(await self._host.pool(), query, number, None)
 
     async def _on_pool(
         self, pool: Pool, query: Query, number: int, executor: CallerExecutor | None
     ) -> QueryOutcome:
-        async with AsyncExitStack() as stack:
-            driver = await stack.enter_async_context(
-                Driver(
-                    pool,
-                    workers=self._pool_spec.workers,
-                    policy=self._policy,
-                    clock=self._clock,
-                    clock_offset_s=self._start_s,
-                    reconstructor=executor,
-                )
-            )
+        driver = Driver(
+            pool,
+            workers=self._host.spec.workers,
+            policy=self._policy,
+            clock=self._clock,
+            clock_offset_s=self._start_s,
+            reconstructor=executor,
+        )
+        async with driver:
             outcome = await estimate(
                 self._pipeline,
                 query,
@@ -332,11 +307,6 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
     def _clock(self) -> float:
         return time.monotonic() - self._start_s
-
-    async def _stop_pool(self) -> None:
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            await pool.stop()
 
 
 def _check_counts(**counts: int | None) -> None:
@@ -396,10 +366,3 @@ def _make_pipeline(
 
 def _pub_result(evs: Any, stds: Any, shape: tuple[int, ...], metadata: dict[str, Any]) -> PubResult:
     return PubResult(DataBin(evs=evs, stds=stds, shape=shape), metadata)
-
-
-def _abandon(loop: LoopThread, log: EstimatorLog | None) -> None:
-    """An estimator was forgotten: its loop ends, and with its sockets its workers."""
-    loop.stop()
-    if log is not None:
-        log.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,13 @@ import msgspec
 from qcutsim.estimator.estimate import QueryOutcome
 from qcutsim.estimator.pipeline import Query
 from qcutsim.manifest import collect_manifest
-from qcutsim.records import SCHEMA, LogWriter, QueryRecord, RunRecord
+from qcutsim.records import SCHEMA, LogWriter, QueryRecord, Record, RunRecord
 
 
 class EstimatorLog:
-    """Appends to a log; opens it at once, so that a path that cannot be written is told early.
+    """Appends to a log.
+
+    Its first record is written at once, so that a path that cannot be written is told early.
 
     Args:
         path: of the log.
@@ -24,12 +27,12 @@ class EstimatorLog:
     """
 
     def __init__(self, path: str | os.PathLike[str], configuration: dict[str, Any]) -> None:
-        self._writer = LogWriter(path)
+        self._path = Path(path).absolute()
         self._configuration = configuration
         encoded = msgspec.json.encode(configuration, order="sorted")
         self._key = hashlib.sha256(encoded).hexdigest()
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._writer.write(
+        self._append(
             RunRecord(
                 schema=SCHEMA,
                 run=f"{self._key[:12]}-{started_at}",
@@ -42,15 +45,16 @@ class EstimatorLog:
             )
         )
 
-    def close(self) -> None:
-        """Close the file. Raises ``LogError`` where what was written cannot be kept."""
-        self._writer.close()
+    def _append(self, *records: Record) -> None:
+        # Opened for each query: an estimator need not be closed for its log to be whole.
+        with LogWriter(self._path) as writer:
+            writer.write(*records)
 
     def write(self, number: int, query: Query, outcome: QueryOutcome) -> None:
         """Append a query and its tasks. Raises ``LogError`` where it cannot be written."""
         estimates, accounting, shape = outcome.estimates, outcome.accounting, outcome.shape
         is_single = len(estimates.values) == 1
-        self._writer.write(
+        self._append(
             *outcome.task_records(number),
             QueryRecord(
                 query=number,

@@ -58,7 +58,8 @@ def measure_terms(terms: Sequence[str], qubits: Sequence[int]) -> MeasuredTerms:
             bases.append(letters)
     return MeasuredTerms(
         measured,
-        tuple("".join("Z" if letter == "I" else letter for letter in basis) for basis in bases),
+        tuple("".join("Z" if letter == "I" else letter for letter in basis) for basis in bases)
+        or ("",),
         np.array(basis_of, dtype=np.int64),
         np.array(masks, dtype=np.int64),
         subobservable_of.astype(np.int64),

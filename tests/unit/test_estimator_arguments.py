@@ -1,0 +1,211 @@
+"""What DistributedEstimator takes, what it refuses, and what a result tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.primitives import StatevectorSampler
+from qiskit.primitives.containers import PrimitiveResult
+from qiskit.providers import JobStatus
+from qiskit_aer.noise import NoiseModel
+
+from qcutsim import DistributedEstimator, Limits
+from qcutsim.errors import ExecutionError, InputError
+from qcutsim.learning import model_circuit
+from qcutsim.records import QueryRecord, RunRecord, TaskRecord, read_records
+from qcutsim.workload import WorkloadShape
+
+
+def estimator(**options: object) -> DistributedEstimator:
+    defaults = {"partition_labels": "AB", "shots": 100, "backend": "batched", "seed": 3}
+    return DistributedEstimator(**{"pool": "inline", **defaults, **options})
+
+
+def bell() -> QuantumCircuit:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    return circuit
+
+
+def model(qubits: int = 4) -> QuantumCircuit:
+    feature_map, ansatz = model_circuit(qubits)
+    return feature_map.compose(ansatz)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shots": 0}, "shots is 0; expected a whole number of at least 1"),
+        ({"shots": 10.5}, r"shots is 10\.5"),
+        ({"shots": None, "total_shots": -1}, "total_shots is -1"),
+        ({"shots": 10, "total_shots": 10}, "shots and total_shots were both given"),
+        ({"max_qubits": 1}, "partition_labels and max_qubits were both given"),
+        ({"num_samples": 0}, "num_samples is 0"),
+        ({"num_samples": 10, "reconstruction": "tree"}, "num_samples draws some"),
+        ({"reconstruction": "magic"}, "'magic' is not known; expected one of contracted"),
+        ({"pipeline": "fast"}, "expected 'planned' or 'upstream'"),
+        ({"backend": "qpu"}, "expected 'aer', 'batched' or a BaseSamplerV2"),
+        ({"noise_model": NoiseModel()}, "noise_model belongs to backend='aer'"),
+        ({"pass_manager": object()}, "pass_manager belongs to a sampler"),
+        ({"pool": "cluster"}, "pool is 'cluster'"),
+        ({"pipeline": "upstream"}, "'upstream' does not take backend"),
+        (
+            {"pipeline": "upstream", "backend": "aer", "num_samples": 3},
+            "'upstream' does not take num_samples",
+        ),
+        ({"backend": StatevectorSampler(), "pool": "processes:1"}, "cannot leave the process"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_with_what_does(options, message):
+    with pytest.raises(InputError, match=message):
+        estimator(**options)
+
+
+def test_a_policy_that_is_not_installed_is_refused_by_name():
+    with pytest.raises(InputError, match=r"'random'.*eager"):
+        estimator(policy="random")
+
+
+@pytest.mark.parametrize(
+    ("pubs", "message"),
+    [
+        ([(bell(), "ZZZ")], "a PUB cannot be read"),
+        ([(model(2), "ZZ")], "a PUB cannot be read"),
+        ([(model(2), "ZZ", [float("nan")] * 6)], "not finite"),
+        (bell(), r"run takes a list of PUBs"),
+    ],
+)
+def test_pubs_that_cannot_be_read_are_refused_when_they_are_given(pubs, message):
+    with pytest.raises(InputError, match=message):
+        estimator().run(pubs)
+
+
+def test_an_error_of_the_evaluation_comes_with_the_result():
+    job = estimator(partition_labels="ABC").run([(bell(), "ZZ")])
+    assert job.status() is JobStatus.ERROR
+    with pytest.raises(InputError, match="name 3 qubits"):
+        job.result()
+
+
+def test_no_pub_is_an_empty_result():
+    result = estimator().run([]).result()
+    assert isinstance(result, PrimitiveResult)
+    assert len(result) == 0
+
+
+def test_a_closed_estimator_says_so():
+    one = estimator()
+    one.close()
+    one.close()
+    with pytest.raises(InputError, match="the estimator is closed"):
+        one.run([(bell(), "ZZ")])
+
+
+def test_an_observable_of_identities_needs_no_shots():
+    for pipeline in ({}, {"pipeline": "upstream", "backend": "aer"}):
+        (result,) = estimator(**pipeline).run([(bell(), {"II": 1.5})]).result()
+        assert (float(result.data.evs), float(result.data.stds)) == (1.5, 0.0)
+        assert result.metadata["subexperiments_executed"] == 0
+
+
+def test_a_gradient_runs_only_the_partitions_that_hold_the_parameter():
+    """8 parameters by parameter shift at 3 cuts: 17 x 864 circuits upstream, 300 here."""
+    circuit = model()
+    values = np.linspace(0.1, 1.2, circuit.num_parameters)
+    weights = [i for i, p in enumerate(circuit.parameters) if p.vector.name != "x"]
+    shifted = [values + sign * np.pi / 2 * np.eye(12)[i] for i in weights for sign in (1, -1)]
+    pubs = [(circuit, "ZZZZ", values), *((circuit, "ZZZZ", row) for row in shifted)]
+    result = estimator(partition_labels="ABCD").run(pubs).result()
+    metadata = result[0].metadata
+    assert metadata["coefficients"] == 216
+    assert metadata["subexperiments_distinct"] == 60
+    assert metadata["subexperiments_executed"] == 300
+    assert metadata["shots_spent"] == 300 * 100
+    assert metadata["shots_asked"] == 17 * 60 * 100
+
+
+def test_a_plan_tells_the_cost_before_anything_runs(tmp_path):
+    report = estimator(partition_labels="ABCD").plan(model(), "ZZZZ")
+    assert report.accounting.distinct == 60
+    assert report.shots == 6000
+    assert report.expected_stds is None
+    assert [cuts for _, _, cuts, _ in report.partitions] == [1, 2, 2, 1]
+    assert report.shape.tasks == len(report.shape.task_classes())
+    assert report.shape.subexperiments == 60
+    assert "60 distinct" in str(report)
+    path = report.write_shape(tmp_path / "shape.json")
+    assert WorkloadShape.__name__ == type(report.shape).__name__
+    assert b'"pipeline": "planned"' in path.read_bytes()
+
+
+def test_a_plan_does_not_change_what_the_next_job_draws():
+    plain, planned = estimator(), estimator()
+    planned.plan(bell(), "ZX")
+    values = [float(e.run([(bell(), "ZX")]).result()[0].data.evs) for e in (plain, planned)]
+    assert values[0] == values[1]
+
+
+def test_the_expected_error_is_that_of_the_exact_distributions():
+    """An uncut |+> measured in Z has variance 1 / shots."""
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    report = estimator(partition_labels=None, shots=400).plan(circuit, "Z")
+    assert report.expected_stds == pytest.approx([0.05])
+    assert report.variance_bound == pytest.approx(1 / 400)
+
+
+def test_a_variance_that_is_too_much_work_is_to_first_order_and_says_so():
+    options = {"partition_labels": "ABCD", "shots": 4000}
+    one = estimator(limits=Limits(variance_work=10), **options)
+    other = estimator(**options)
+    pub = (model(), "ZZZZ", np.linspace(0.1, 1.2, 12))
+    first, exact = one.run([pub]).result()[0], other.run([pub]).result()[0]
+    assert first.metadata["is_first_order"]
+    assert not exact.metadata["is_first_order"]
+    assert first.data.evs == exact.data.evs
+    assert float(first.data.stds) == pytest.approx(float(exact.data.stds), rel=0.1)
+
+
+def test_the_log_holds_every_query_and_task(tmp_path):
+    log = tmp_path / "run.jsonl"
+    with estimator(log=log, chunk=4) as one:
+        one.run([(bell(), "ZZ")]).result()
+        one.run([(bell(), ["ZZ", "XX"])]).result()
+    run, *records = read_records(log)
+    assert isinstance(run, RunRecord)
+    queries = [r for r in records if isinstance(r, QueryRecord)]
+    tasks = [r for r in records if isinstance(r, TaskRecord)]
+    assert [q.query for q in queries] == [0, 1]
+    assert [q.executed for q in queries] == [10, 20]
+    assert sum(t.subexperiments for t in tasks) == 30
+    assert all(q.reconstruction == "contracted" and q.reconstruction_work > 0 for q in queries)
+    assert queries[0].pool == "inline"
+
+
+def test_a_log_that_cannot_be_written_is_told_at_once(tmp_path):
+    with pytest.raises(InputError, match="cannot append to this log"):
+        estimator(log=tmp_path / "missing" / "run.jsonl")
+
+
+def test_a_cancelled_job_says_so():
+    with estimator(pool="threads:1") as one:
+        circuit = model()
+        values = np.random.default_rng(1).uniform(0, 6, (20_000, 12))
+        job = one.run([(circuit, "ZZZZ", values)])
+        job.cancel()
+        with pytest.raises(ExecutionError, match="cancelled"):
+            job.result()
+        assert job.cancelled()
+
+
+def test_parameters_of_a_circuit_go_by_its_own_order():
+    b, a = Parameter("b"), Parameter("a")
+    circuit = QuantumCircuit(1)
+    circuit.ry(b, 0)
+    circuit.rz(a, 0)
+    one = estimator(partition_labels=None, shots=None)
+    (result,) = one.run([(circuit, "Z", [0.3, 0.9])]).result()  # a, b: sorted by name
+    assert float(result.data.evs) == pytest.approx(np.cos(0.9))

@@ -1,0 +1,137 @@
+"""Small parts of the estimator: shots, chunks, pools as text, observables, error bars."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qcutsim.errors import InputError
+from qcutsim.estimator import Shots
+from qcutsim.estimator.observables import measure_terms, pauli_terms
+from qcutsim.estimator.plan import Template
+from qcutsim.estimator.poolspec import PoolSpec
+from qcutsim.estimator.programs import Program, load_program
+from qcutsim.estimator.sampling import sample, spread_shots
+from qcutsim.estimator.units import Unit, distinct_rows, split
+from qcutsim.estimator.variance import positive_variance
+
+
+@given(total=st.integers(1, 10**6), count=st.integers(1, 500))
+def test_a_budget_is_spread_evenly_and_whole(total, count):
+    if total < count:
+        with pytest.raises(InputError, match=f"total_shots of at least {count}"):
+            spread_shots(total, count)
+        return
+    spread = spread_shots(total, count)
+    assert spread.sum() == total
+    assert spread.max() - spread.min() <= 1
+
+
+def test_a_precision_becomes_the_budget_of_the_sampling_overhead():
+    assert Shots(precision=0.1).resolve(9.0, 2.0, 10**6) == Shots(total=3600)
+    assert Shots(each=5).resolve(9.0, 2.0, 1) == Shots(each=5)
+    with pytest.raises(InputError, match=r"precision 0\.1 needs.*limit"):
+        Shots(precision=0.1).resolve(float("inf"), 1.0, 10**12)
+
+
+@given(
+    rows=st.integers(1, 20),
+    settings_count=st.integers(1, 30),
+    bases=st.integers(1, 3),
+    chunk=st.integers(1, 200),
+)
+@settings(deadline=None)
+def test_chunks_hold_every_subexperiment_once(rows, settings_count, bases, chunk):
+    program = Program(1, 0, (), (), (0,), ("Z",) * bases)
+    unit = Unit(
+        Template(program.encode(), 1, 0), np.zeros((rows, 0)), np.arange(settings_count), ()
+    )
+    seen = np.zeros((rows, settings_count), dtype=int)
+    for row, setting in split(unit, chunk):
+        seen[row, setting] += 1
+        assert seen[row, setting].size * bases <= max(chunk, bases)
+    assert (seen == 1).all()
+
+
+@given(
+    values=st.lists(st.lists(st.sampled_from([0.0, 1.5, -2.0]), min_size=2, max_size=2), min_size=1)
+)
+def test_distinct_rows_give_back_the_bindings(values):
+    array = np.array(values)
+    rows, inverse = distinct_rows(array)
+    np.testing.assert_array_equal(rows[inverse], array)
+    assert len({tuple(row) for row in rows.tolist()}) == len(rows)
+
+
+def test_counts_do_not_hang_on_the_last_digit_of_a_probability():
+    """One half computed in two ways must not flip a multinomial: it is rounded first."""
+    shots = np.full((1, 1, 1), 1001)
+    exact = np.array([0.5, 0.5]).reshape(1, 1, 1, 2)
+    nearly = np.array([0.5 + 1e-16, 0.5 - 1e-16]).reshape(1, 1, 1, 2)
+    drawn = [sample(p, shots, np.random.default_rng(3)) for p in (exact, nearly, 1 - nearly)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("inline", PoolSpec("inline", 1)),
+        ("threads:3", PoolSpec("threads", 3)),
+        ("processes", PoolSpec("processes", len(os.sched_getaffinity(0)))),
+        (None, PoolSpec("inline", 1)),
+    ],
+)
+def test_a_pool_is_read_from_text(text, expected):
+    assert PoolSpec.parse(text, default="inline") == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "process", "threads:0", "threads:x", "threads:999", "inline:2"]
+)
+def test_a_text_that_names_no_pool_is_refused_with_the_choices(text):
+    with pytest.raises(InputError, match=r"pool is '.*'; "):
+        PoolSpec.parse(text, default="inline")
+
+
+def test_terms_that_agree_qubit_by_qubit_share_a_basis():
+    measured = measure_terms(["XIZ", "XYI", "ZII", "IIZ"], range(3))
+    assert measured.measured == (0, 1, 2)
+    assert measured.bases == ("XYZ", "ZZZ")
+    assert measured.basis_of.tolist() == [0, 0, 1, 0]
+    assert measured.masks.tolist() == [0b101, 0b011, 0b001, 0b100]
+
+
+def test_a_partition_measures_only_what_its_terms_need():
+    measured = measure_terms(["XIZ", "IIZ", "XII"], [1, 0])
+    assert measured.measured == (1,)
+    assert measured.subobservable_of.tolist() == [0, 1, 0]
+
+
+def test_projectors_are_written_as_paulis():
+    assert pauli_terms({"0+": 2.0}) == {"II": 0.5, "XI": 0.5, "IZ": 0.5, "XZ": 0.5}
+    assert pauli_terms({"1": 1.0, "Z": 0.5}) == {"I": 0.5, "Z": 0.0}
+
+
+def test_a_variance_is_kept_where_it_is_clear_and_smoothed_where_factors_vanish():
+    """Two vanishing factors, 2e5 draws, seed 1: means 1 and so a variance of 1, within 2 %."""
+    x, y = np.random.default_rng(1).normal(size=(2, 200_000)) ** 2
+    excess, plug_in = x + y - 1, x + y + 1
+    smoothed = positive_variance(excess, plug_in)
+    assert (smoothed >= 0).all()
+    assert smoothed.mean() == pytest.approx(1, abs=0.02)
+    assert np.maximum(excess, 0).mean() == pytest.approx(1.213, abs=0.02)
+    np.testing.assert_array_equal(smoothed[excess >= 3], excess[excess >= 3])
+
+
+def test_a_variance_that_cannot_be_told_stays_unknown():
+    assert np.isnan(positive_variance(np.array([np.nan]), np.array([np.nan]))).all()
+
+
+def test_a_program_travels_as_bytes():
+    program = Program(2, 0, (), (), (1,), ("X",))
+    assert load_program(program.encode()).program == program
