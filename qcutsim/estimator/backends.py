@@ -113,14 +113,7 @@ class SamplerBackend:
         return self.run_chunk
 
     def encode(self, order: ChunkOrder) -> bytes:
-        return Chunk(
-            order.program,
-            len(order.values),
-            order.values.tobytes(),
-            order.settings.tobytes(),
-            shots=order.shots.tobytes(),
-            seeds=order.seeds.tobytes(),
-        ).encode()
+        return _encode_sampled(order)
 
     def run_chunk(self, payload: bytes) -> bytes:
         """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
@@ -174,7 +167,8 @@ class NoisyAerBackend:
     def task_function(self) -> TaskFunctionSource:
         return self.run_chunk
 
-    encode = SamplerBackend.encode
+    def encode(self, order: ChunkOrder) -> bytes:
+        return _encode_sampled(order)
 
     def run_chunk(self, payload: bytes) -> bytes:
         """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
@@ -208,6 +202,17 @@ class NoisyAerBackend:
         return self._circuits[key]
 
 
+def _encode_sampled(order: ChunkOrder) -> bytes:
+    return Chunk(
+        order.program,
+        len(order.values),
+        order.values.tobytes(),
+        order.settings.tobytes(),
+        shots=order.shots.tobytes(),
+        seeds=order.seeds.tobytes(),
+    ).encode()
+
+
 def _outcome(loaded: LoadedProgram, bits: str) -> int:
     """Qiskit's count key, ``qpd observable`` -> outcome."""
     registers = bits.split(" ")
@@ -228,6 +233,19 @@ def _frequencies(loaded: LoadedProgram, data: Any) -> FloatArray:
     return counts / rows.shape[1]
 
 
+def _check_device(device: str) -> None:
+    require("torch")
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {device!r} cannot be used: {reason}; take 'cpu'") from error
+
+
 def make_backend(
     backend: str | BaseSamplerV2, *, noise_model: Any, device: str, pass_manager: Any
 ) -> Backend:
@@ -246,7 +264,7 @@ def make_backend(
             return NoisyAerBackend(noise_model)
         return ExactBackend("aer", AER_FUNCTION, chunk_subexperiments=32)
     if backend == "batched":
-        require("torch")
+        _check_device(device)
         return ExactBackend(
             "batched", "qcutsim.estimator.batched:run_chunk", 1 << 14, device=device
         )

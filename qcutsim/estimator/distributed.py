@@ -24,7 +24,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qcutsim.dispatch import make_policy
 from qcutsim.errors import InputError
-from qcutsim.estimator.backends import make_backend
+from qcutsim.estimator.backends import Backend, make_backend
 from qcutsim.estimator.estimate import CallerExecutor, QueryOutcome, estimate
 from qcutsim.estimator.estimatorlog import EstimatorLog
 from qcutsim.estimator.jobs import EstimatorJob
@@ -134,12 +134,12 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._policy = policy
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         make_policy(policy)
+        self._backend = make_backend(
+            backend, noise_model=noise_model, device=device, pass_manager=pass_manager
+        )
         spec, self._pipeline = _make_pipeline(
             pipeline,
-            backend,
-            noise_model=noise_model,
-            pass_manager=pass_manager,
-            device=device,
+            self._backend,
             reconstruction=reconstruction,
             num_samples=num_samples,
             chunk=chunk,
@@ -215,7 +215,13 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         values = np.zeros(circuit.num_parameters) if not has_values else parameter_values
         pub = (circuit, observable) if values is None else (circuit, observable, values)
         queries = self._prepare([pub], None, self.seed)[2]
-        return report_plan(self._pipeline, queries[0][0], with_errors=has_values)
+        planner = (
+            self._pipeline
+            if isinstance(self._pipeline, PlannedPipeline)
+            else PlannedPipeline(self._backend, limits=self._limits)
+        )
+        query, _ = queries[0]
+        return report_plan(self._pipeline, planner, query, with_errors=has_values)
 
     def close(self) -> None:
         """Cancel what runs and stop the workers; nothing can be run afterwards."""
@@ -317,11 +323,8 @@ def _check_counts(**counts: int | None) -> None:
 
 def _make_pipeline(
     pipeline: str,
-    backend: str | BaseSamplerV2,
+    backend: Backend,
     *,
-    noise_model: Any,
-    pass_manager: Any,
-    device: str,
     reconstruction: str | None,
     num_samples: int | None,
     chunk: int | None,
@@ -329,10 +332,9 @@ def _make_pipeline(
     limits: Limits,
     pool: str | None,
 ) -> tuple[PoolSpec, Pipeline]:
-    made = make_backend(backend, noise_model=noise_model, device=device, pass_manager=pass_manager)
     if pipeline == "planned":
-        spec = PoolSpec.parse(pool, default="processes" if made.name == "aer" else "inline")
-        if made.in_caller and spec.kind == "processes":
+        spec = PoolSpec.parse(pool, default="processes" if backend.name == "aer" else "inline")
+        if backend.in_caller and spec.kind == "processes":
             if pool is not None:
                 raise InputError(
                     f"pool {pool!r} cannot run this backend, which cannot leave the process; take "
@@ -341,7 +343,7 @@ def _make_pipeline(
             spec = PoolSpec("inline", 1)
         default = "vectorised" if num_samples is not None else "contracted"
         return spec, PlannedPipeline(
-            made,
+            backend,
             reconstruction=reconstruction or default,
             limits=limits,
             num_samples=num_samples,
@@ -350,8 +352,8 @@ def _make_pipeline(
         )
     if pipeline == "upstream":
         refused = {
-            "backend (it runs on 'aer')": backend != "aer",
-            "noise_model": noise_model is not None,
+            f"backend {backend.name!r} (it runs on 'aer')": backend.name != "aer",
+            "noise_model": not backend.is_exact,
             "num_samples (the library draws from a global generator)": num_samples is not None,
             "reconstruction (the library's is per_shot)": reconstruction not in (None, "per_shot"),
             "chunk (a task is one circuit)": chunk is not None,
@@ -360,7 +362,7 @@ def _make_pipeline(
         for option, is_given in refused.items():
             if is_given:
                 raise InputError(f"pipeline 'upstream' does not take {option}; use 'planned'")
-        return PoolSpec.parse(pool, default="processes"), UpstreamPipeline()
+        return PoolSpec.parse(pool, default="processes"), UpstreamPipeline(limits)
     raise InputError(f"pipeline is {pipeline!r}; expected 'planned' or 'upstream'")
 
 

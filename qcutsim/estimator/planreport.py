@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from qcutsim.estimator.arrays import FloatArray
-from qcutsim.estimator.pipeline import Accounting, Pipeline, Query
+from qcutsim.estimator.pipeline import Accounting, Pipeline, Prepared, Query
 from qcutsim.estimator.planned import PlannedPipeline
-from qcutsim.estimator.plannedwork import PlannedWork
 from qcutsim.files import write_whole
 from qcutsim.workload import WorkloadShape
 
@@ -79,15 +78,23 @@ class PlanReport:
 _SHOWN = 12
 
 
-def report_plan(pipeline: Pipeline, query: Query, *, with_errors: bool) -> PlanReport:
+def report_plan(
+    pipeline: Pipeline, planner: PlannedPipeline, query: Query, *, with_errors: bool
+) -> PlanReport:
     """Prepare a query without running it.
 
-    The upstream pipeline's own costs are in ``accounting``; partitions, contraction and memory
-    are those of the plan for the same cuts.
+    Args:
+        pipeline: whose costs are told.
+        planner: whose plan is told: partitions, contraction, memory. The upstream pipeline has
+            none of its own.
+        query: to prepare.
+        with_errors: whether to work out the standard errors to expect, of a ``planner`` that is
+            the pipeline itself.
     """
-    prepared = pipeline.generate(query, pipeline.partition(query))
-    planned = pipeline if isinstance(pipeline, PlannedPipeline) else None
-    work = prepared if isinstance(prepared, PlannedWork) else _planned_work(query)
+    work = planner.generate(query, planner.partition(query))
+    prepared: Prepared = work
+    if pipeline is not planner:
+        prepared = pipeline.generate(query, pipeline.partition(query))
     plan = work.plan
     accounting = prepared.accounting
     bound = None
@@ -108,14 +115,6 @@ def report_plan(pipeline: Pipeline, query: Query, *, with_errors: bool) -> PlanR
         contraction_work=plan.contraction_work,
         memory_bytes=plan.memory_bytes,
         variance_bound=bound,
-        expected_stds=work.expected_stds() if with_errors and planned else None,
+        expected_stds=work.expected_stds() if with_errors and prepared is work else None,
         shape=prepared.shape,
     )
-
-
-def _planned_work(query: Query) -> PlannedWork:
-    from qcutsim.estimator.backends import make_backend
-
-    backend = make_backend("aer", noise_model=None, device="cpu", pass_manager=None)
-    pipeline = PlannedPipeline(backend)
-    return pipeline.generate(replace(query), pipeline.partition(query))

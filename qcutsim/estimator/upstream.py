@@ -73,9 +73,15 @@ class UpstreamPipeline:
     """Partition, generate and reconstruct with qiskit-addon-cutting.
 
     All coefficients are enumerated exactly; a query is one binding.
+
+    Args:
+        limits: ``subexperiments`` that a query may generate, ``total_shots`` of a precision.
     """
 
     name = "upstream"
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
 
     @property
     def task_function(self) -> TaskFunctionSource:
@@ -111,13 +117,25 @@ class UpstreamPipeline:
         return UpstreamPartitioned(problem, terms)
 
     def generate(self, query: Query, partitioned: UpstreamPartitioned) -> UpstreamPrepared:
-        """Write down every subexperiment of every joint term."""
+        """Write down every subexperiment of every joint term.
+
+        Raises:
+            InputError: there are more than the limit.
+        """
         if partitioned.problem is None:
-            return UpstreamPrepared(query, partitioned, {}, [])
+            return UpstreamPrepared(query, partitioned, {}, [], self._limits)
+        joint = math.prod(len(basis.coeffs) for basis in partitioned.problem.bases or ())
+        count = joint * len(partitioned.problem.subcircuits)
+        if count > self._limits.subexperiments:
+            raise InputError(
+                f"the upstream pipeline would generate {count:.3g} subexperiments (limit "
+                f"{self._limits.subexperiments:,}); take pipeline='planned', cut less, or raise "
+                "limits.subexperiments"
+            )
         generated, coefficients = generate_cutting_experiments(
             partitioned.problem.subcircuits, partitioned.problem.subobservables, math.inf
         )
-        return UpstreamPrepared(query, partitioned, generated, coefficients)
+        return UpstreamPrepared(query, partitioned, generated, coefficients, self._limits)
 
 
 def _prepare(circuit: QuantumCircuit, query: Query) -> tuple[QuantumCircuit, Any]:
@@ -157,6 +175,7 @@ class UpstreamPrepared:
         partitioned: UpstreamPartitioned,
         generated: Mapping[Any, Sequence[QuantumCircuit]],
         coefficients: Sequence[tuple[float, Any]],
+        limits: Limits,
     ) -> None:
         self._query = query
         self._terms = partitioned.terms
@@ -170,7 +189,7 @@ class UpstreamPrepared:
         self._overhead = math.prod(
             basis.overhead for basis in (self._problem.bases or () if self._problem else ())
         )
-        shots = _shots_of(query, self._overhead, len(circuits))
+        shots = _shots_of(query, self._overhead, len(circuits), limits)
         self._classes = classes
         self.subexperiments = [
             UpstreamSubexperiment(circuit, count, seed, index)
@@ -320,8 +339,8 @@ def _signs(registers: Mapping[str, Any], masks: Sequence[int]) -> FloatArray:
     return np.stack(signs, axis=1)
 
 
-def _shots_of(query: Query, overhead: float, circuits: int) -> list[int]:
-    shots = query.shots.resolve(overhead, query.norm, Limits().total_shots)
+def _shots_of(query: Query, overhead: float, circuits: int, limits: Limits) -> list[int]:
+    shots = query.shots.resolve(overhead, query.norm, limits.total_shots)
     if shots.is_exact:
         return [0] * circuits
     if shots.total is not None and circuits:

@@ -50,8 +50,9 @@ def model(qubits: int = 4) -> QuantumCircuit:
         ({"backend": "qpu"}, "expected 'aer', 'batched' or a BaseSamplerV2"),
         ({"noise_model": NoiseModel()}, "noise_model belongs to backend='aer'"),
         ({"pass_manager": object()}, "pass_manager belongs to a sampler"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used.*take 'cpu'"),
         ({"pool": "cluster"}, "pool is 'cluster'"),
-        ({"pipeline": "upstream"}, "'upstream' does not take backend"),
+        ({"pipeline": "upstream"}, "'upstream' does not take backend 'batched'"),
         (
             {"pipeline": "upstream", "backend": "aer", "num_samples": 3},
             "'upstream' does not take num_samples",
@@ -139,6 +140,25 @@ def test_a_plan_tells_the_cost_before_anything_runs(tmp_path):
     path = report.write_shape(tmp_path / "shape.json")
     assert WorkloadShape.__name__ == type(report.shape).__name__
     assert b'"pipeline": "planned"' in path.read_bytes()
+
+
+def test_the_plan_of_the_upstream_pipeline_tells_what_it_generates():
+    one = estimator(partition_labels="ABC", pipeline="upstream", backend="aer")
+    report = one.plan(model(3), "ZZZ")
+    assert report.accounting.generated == 3 * 36
+    assert report.accounting.distinct == 35
+    assert report.shots == 3 * 36 * 100
+
+
+def test_what_upstream_would_generate_is_limited():
+    one = estimator(
+        partition_labels="ABC",
+        pipeline="upstream",
+        backend="aer",
+        limits=Limits(subexperiments=107),
+    )
+    with pytest.raises(InputError, match=r"would generate 108 subexperiments.*'planned'"):
+        one.run([(model(3), "ZZZ", np.zeros(9))]).result()
 
 
 def test_a_plan_does_not_change_what_the_next_job_draws():
