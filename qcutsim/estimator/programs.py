@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Clbit, ParameterVector
+from qiskit.circuit import Clbit, ControlledGate, ParameterVector
 from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
 
 from qcutsim.estimator.arrays import ComplexArray
@@ -193,14 +193,18 @@ def _append(
     """Append an operation; one of a local setting acts on qubit ``at``."""
     match operation:
         case Apply():
-            qubits = operation.qubits if at is None else (at,)
+            qubits = list(operation.qubits if at is None else (at,))
             if operation.matrix:
                 gate = UnitaryGate(operation_matrix(operation))
             elif operation.values:
                 gate = make_gate(operation.name, tuple(parameters[i] for i in operation.values))
             else:
                 gate = make_gate(operation.name, operation.parameters)
-            circuit.append(gate, list(qubits))
+            if operation.values and isinstance(gate, ControlledGate):
+                # Aer binds parameters of controlled gates wrongly (qiskit-aer issue 2403).
+                circuit.compose(gate.definition, qubits, inplace=True)
+            else:
+                circuit.append(gate, qubits)
         case Reset(qubit):
             circuit.reset(qubit if at is None else at)
         case Measure(qubit):

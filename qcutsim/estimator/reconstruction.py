@@ -46,8 +46,8 @@ class JointTerms:
     @classmethod
     def enumerate(cls, cuts: Sequence[Cut]) -> JointTerms:
         """All products of the cuts' terms."""
-        ids = np.array(list(product(*(range(cut.basis.terms) for cut in cuts))), dtype=np.int64)
-        ids = ids.reshape(-1, len(cuts))
+        terms = list(product(*(range(cut.basis.terms) for cut in cuts)))
+        ids = np.array(terms, dtype=np.int64).reshape(len(terms), len(cuts))
         return cls(ids, np.ones(len(ids)))
 
     @classmethod
