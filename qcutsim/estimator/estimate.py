@@ -123,6 +123,7 @@ async def estimate(
         )
     else:  # nothing has to be run
         estimates, runs, times = prepared.reconstruct([]), [], (0.0, 0.0, 0.0, 0.0)
+    ended_s = clock()
     execute_s, reconstruct_s, coordinator_cpu_s, process_cpu_s = times
     return QueryOutcome(
         estimates=estimates,
@@ -135,7 +136,7 @@ async def estimate(
         generate_s=generated_s - partitioned_s,
         execute_s=execute_s,
         reconstruct_s=reconstruct_s,
-        total_s=clock() - start_s,
+        total_s=ended_s - start_s,
         coordinator_cpu_s=coordinator_cpu_s,
         process_cpu_s=process_cpu_s,
     )

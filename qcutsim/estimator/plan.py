@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import dataclass
 
 import numpy as np
 
-from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.circuits import Leaf
-from qcutsim.estimator.compiling import compile_partition
 from qcutsim.estimator.contraction import Network, optimised_path
-from qcutsim.estimator.cutting import AngleIndex, Cut, cut_leaves, mark_cuts
-from qcutsim.estimator.observables import MeasuredTerms, measure_terms
+from qcutsim.estimator.cutting import Cut
+from qcutsim.estimator.observables import MeasuredTerms
 from qcutsim.estimator.programs import (
     LoadedProgram,
     Measure,
     Program,
     Reset,
-    build_circuit,
     load_program,
 )
 
@@ -166,116 +161,3 @@ def _branches(program: Program) -> int:
         )
     resets = sum(isinstance(operation, Reset) for operation in program.operations)
     return total << resets
-
-
-def build_plan(
-    leaves: Sequence[Leaf],
-    qubits: int,
-    terms: tuple[str, ...],
-    options: CutOptions,
-    limits: Limits,
-) -> CutPlan:
-    """Cut, compile, and find what is alike.
-
-    Args:
-        leaves: of the circuit.
-        qubits: of the circuit.
-        terms: Pauli terms to estimate, letters with qubit 0 first.
-        options: how to cut.
-        limits: what is too much.
-
-    Raises:
-        InputError: the circuit cannot be cut as asked, or the plan is above a limit.
-    """
-    if options.partition_labels is not None and options.max_qubits is not None:
-        raise InputError("partition_labels and max_qubits were both given; give one of them")
-    numbered = _number_angles(leaves)
-    if options.max_qubits is not None:
-        numbered = mark_cuts(numbered, qubits, options.max_qubits, options.cut_finder_seed)
-    cut = cut_leaves(numbered, qubits, partition_labels=options.partition_labels)
-    for partition in cut.partitions:
-        settings = math.prod(map(len, partition.slots))
-        if settings > limits.subexperiments:
-            raise InputError(
-                f"partition {partition.label!r} is touched by {len(partition.slots)} cuts and "
-                f"needs {settings:,} settings (limit {limits.subexperiments:,}); move qubits "
-                "between partitions so that fewer cuts meet there, or raise limits.subexperiments"
-            )
-    homes: dict[int, dict[int, int]] = {number: {} for number in range(len(cut.partitions))}
-    for qubit, (partition_number, local) in enumerate(cut.home):
-        homes[partition_number][local] = qubit
-    known: dict[Program, int] = {}
-    partitions, networks = [], []
-    ends = {
-        end: 2 * c + side for c, cut_ in enumerate(cut.cuts) for side, end in enumerate(cut_.ends)
-    }
-    for number, partition in enumerate(cut.partitions):
-        # A letter for every qubit of the partition; wires that were cut end unmeasured.
-        local_terms = [
-            "".join(
-                term[homes[number][q]] if q in homes[number] else "I"
-                for q in range(len(partition.qubits))
-            )
-            for term in terms
-        ]
-        measured = measure_terms(local_terms, range(len(partition.qubits)))
-        compiled = compile_partition(partition, measured.measured, measured.bases)
-        template = known.setdefault(compiled.program, len(known))
-        partitions.append(
-            PartitionPlan(
-                partition.label, template, np.array(compiled.angles, dtype=np.int64), measured
-            )
-        )
-        networks.append(tuple(ends[number, slot] for slot in range(len(partition.slots))))
-    sizes = {
-        2 * c + side: len(cut_.basis.settings[side])
-        for c, cut_ in enumerate(cut.cuts)
-        for side in range(2)
-    }
-    couplings = tuple((2 * c, 2 * c + 1) for c in range(len(cut.cuts)))
-    plan = CutPlan(
-        terms,
-        tuple(partitions),
-        tuple(_template(program) for program in known),
-        cut.cuts,
-        Network(tuple(networks), couplings, sizes),
-    )
-    _check(plan, limits)
-    return plan
-
-
-def _template(program: Program) -> Template:
-    encoded = program.encode()
-    settings = (0,) * len(program.slots)
-    depth = build_circuit(program, settings, program.bases[0]).depth()
-    return Template(encoded, program.qubits, depth)
-
-
-def _number_angles(leaves: Sequence[Leaf]) -> list[Leaf]:
-    """Put each angle's number in its place: plans hold for any angles."""
-    number = count()
-    return [
-        replace(leaf, angles=tuple(AngleIndex(next(number)) for _ in leaf.angles))
-        for leaf in leaves
-    ]
-
-
-def _check(plan: CutPlan, limits: Limits) -> None:
-    if plan.subexperiments > limits.subexperiments:
-        raise InputError(
-            f"the plan has {plan.subexperiments:,} distinct subexperiments (limit "
-            f"{limits.subexperiments:,}); cut less, or raise limits.subexperiments"
-        )
-    work = plan.contraction_work
-    if work > limits.contraction_work:
-        raise InputError(
-            f"reconstruction takes {work:.1e} multiply-adds a value (limit "
-            f"{limits.contraction_work:.1e}); choose partitions that are joined by fewer cuts, or "
-            "raise limits.contraction_work"
-        )
-    if plan.memory_bytes > limits.memory_bytes:
-        raise InputError(
-            f"the largest array takes {plan.memory_bytes / 2**30:.1f} GiB a binding (limit "
-            f"{limits.memory_bytes / 2**30:.1f} GiB); make partitions narrower or cut less, or "
-            "raise limits.memory_bytes"
-        )

@@ -11,13 +11,14 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.backends import Backend
 from qcutsim.estimator.circuits import Angles, Leaf, flatten, structure_key
 from qcutsim.estimator.pipeline import Query
-from qcutsim.estimator.plan import CutPlan, Limits, build_plan
+from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.plannedwork import (
     SAMPLED_RECONSTRUCTIONS,
     PartitionedQuery,
     PlannedWork,
     WorkOptions,
 )
+from qcutsim.estimator.planning import build_plan
 from qcutsim.estimator.reconstruction import make_reconstruction
 from qcutsim.runtime import TaskFunctionSource
 

@@ -23,7 +23,8 @@ from qcutsim.errors import InputError
 from qcutsim.estimator import CutOptions, Limits
 from qcutsim.estimator.circuits import Angles, flatten, structure_key
 from qcutsim.estimator.cutting import cut_basis, cut_leaves
-from qcutsim.estimator.plan import CutPlan, build_plan
+from qcutsim.estimator.plan import CutPlan
+from qcutsim.estimator.planning import build_plan
 
 
 def plan_of(circuit: QuantumCircuit, term: str, **options: object) -> CutPlan:
