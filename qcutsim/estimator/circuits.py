@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from qiskit.circuit.library import get_standard_gate_name_mapping
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray
 from qcutsim.estimator.programs import VALUE_GATES
+
+ANGLE_CUTS = frozenset({"rxx", "ryy", "rzz"})
+"""Gates whose local operations do not depend on the angle; only the coefficients do."""
 
 _STANDARD = frozenset(get_standard_gate_name_mapping()) - {"measure", "delay", "global_phase"}
 _KEPT = frozenset({"reset", "move", "cut_wire", "qpd_2q", "unitary"})
@@ -100,13 +103,28 @@ def _is_parameterised(operation: Any) -> bool:
     return any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params)
 
 
-def structure_key(leaves: Sequence[Leaf], qubits: int) -> tuple[Any, ...]:
-    """What two circuits share when one plan serves both: everything but numeric angles."""
-    return (qubits, tuple(_leaf_key(leaf) for leaf in leaves))
+def structure_key(
+    leaves: Sequence[Leaf], qubits: int, labels: Sequence[Hashable] | None = None
+) -> tuple[Any, ...]:
+    """What two circuits share when one plan serves both: everything but angles.
+
+    Of a gate whose local operations depend on its angle, the angle counts if the gate may be
+    cut: if it spans two of the ``labels``, or if there are none to tell.
+    """
+    fits = labels is not None and len(labels) == qubits
+    return (
+        qubits,
+        tuple(
+            _leaf_key(leaf, may_be_cut=not fits or len({labels[q] for q in leaf.qubits}) > 1)  # type: ignore[index]
+            for leaf in leaves
+        ),
+    )
 
 
-def _leaf_key(leaf: Leaf) -> tuple[Any, ...]:
+def _leaf_key(leaf: Leaf, *, may_be_cut: bool) -> tuple[Any, ...]:
     if leaf.angles:
+        if may_be_cut and len(leaf.qubits) > 1 and leaf.name not in ANGLE_CUTS:
+            return (leaf.name, leaf.qubits, leaf.angles)
         return (leaf.name, leaf.qubits)
     if leaf.name == "qpd_2q":
         basis = leaf.operation.basis
@@ -115,6 +133,15 @@ def _leaf_key(leaf: Leaf) -> tuple[Any, ...]:
         p.tobytes() if isinstance(p, np.ndarray) else p for p in leaf.operation.params
     )
     return (leaf.name, leaf.qubits, parameters)
+
+
+def _slope(expression: Any, parameter: Any) -> float | None:
+    """The derivative where it is a number, else ``None``."""
+    try:
+        slope = expression.gradient(parameter)
+    except RuntimeError:  # no derivative is known, of sign(x) say
+        return None
+    return float(slope) if isinstance(slope, (int, float)) else None
 
 
 class Angles:
@@ -139,13 +166,11 @@ class Angles:
             if not free:
                 self._constants[index] = float(expression.numeric())
                 continue
-            gradient = [expression.gradient(p) for p, _ in free]
-            if all(isinstance(slope, (int, float)) for slope in gradient):
+            slopes = [s for s in (_slope(expression, p) for p, _ in free) if s is not None]
+            if len(slopes) == len(free):
                 zero = expression.bind({p: 0.0 for p, _ in free})
                 self._constants[index] = float(zero.numeric())
-                entries += [
-                    (index, column, float(g)) for (_, column), g in zip(free, gradient, strict=True)
-                ]
+                entries += [(index, column, g) for (_, column), g in zip(free, slopes, strict=True)]
             else:
                 self._general.append((index, expression, free))
         rows = sorted(entries)

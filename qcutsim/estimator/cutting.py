@@ -16,7 +16,7 @@ from qiskit_addon_cutting.qpd import QPDBasis
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.circuits import Leaf, flatten
+from qcutsim.estimator.circuits import ANGLE_CUTS, Leaf, flatten
 from qcutsim.estimator.programs import (
     Apply,
     LocalOperation,
@@ -25,8 +25,7 @@ from qcutsim.estimator.programs import (
     Reset,
 )
 
-ANGLE_CUTS = {"rxx": RXXGate, "ryy": RYYGate, "rzz": RZZGate}
-"""Gates whose local operations do not depend on the angle; only the coefficients do."""
+_ANGLE_GATES = {"rxx": RXXGate, "ryy": RYYGate, "rzz": RZZGate}
 
 _ZERO = 1e-14
 
@@ -350,7 +349,7 @@ def cut_basis(basis: QPDBasis, name: str) -> CutBasis:
 
 def _angle_basis(name: str) -> CutBasis:
     """RXX, RYY, RZZ: coefficients are a + b cos(angle) + c sin(angle), told by three angles."""
-    make = ANGLE_CUTS[name]
+    make = _ANGLE_GATES[name]
     at = {angle: QPDBasis.from_instruction(make(angle)) for angle in (0.0, np.pi / 2, np.pi)}
     zero, quarter, half = (np.array(basis.coeffs) for basis in at.values())
     constant = (zero + half) / 2

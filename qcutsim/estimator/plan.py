@@ -53,7 +53,7 @@ class Limits:
     Args:
         subexperiments: distinct subexperiments of one query.
         contraction_work: multiply-adds of one value.
-        memory_bytes: of the largest array, for one binding.
+        memory_bytes: of the largest array, for one binding; a few of them live at a time.
         joint_terms: that a strategy may sum over one by one.
         total_shots: that a precision may lead to.
         variance_work: multiply-adds of all second moments of a job; above it the variance is to
@@ -62,7 +62,7 @@ class Limits:
 
     subexperiments: int = 1_000_000
     contraction_work: int = 10**11
-    memory_bytes: int = 1 << 32
+    memory_bytes: int = 1 << 30
     joint_terms: int = 10**7
     total_shots: int = 10**12
     variance_work: int = 10**9

@@ -22,6 +22,9 @@ from qcutsim.estimator.planning import build_plan
 from qcutsim.estimator.reconstruction import make_reconstruction
 from qcutsim.runtime import TaskFunctionSource
 
+MOST_PLANS = 256
+"""Plans that are kept; the oldest goes first."""
+
 
 class PlannedPipeline:
     """Plans are kept: a structure that was seen before is not cut again.
@@ -75,8 +78,11 @@ class PlannedPipeline:
         leaves = [flatten(one.circuit) for one in query.circuits]
         qubits = query.circuits[0].circuit.num_qubits
         terms = query.terms()
-        key = (structure_key(leaves[0], qubits), query.cut.key, terms)
+        labels = query.cut.partition_labels
+        key = (structure_key(leaves[0], qubits, labels), query.cut.key, terms)
         if key not in self._plans:
+            if len(self._plans) == MOST_PLANS:
+                del self._plans[next(iter(self._plans))]
             self._plans[key] = build_plan(leaves[0], qubits, terms, query.cut, self._options.limits)
         angles = [
             _angles(own, one.circuit.parameters).evaluate(one.values)

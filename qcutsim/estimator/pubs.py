@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -61,8 +62,12 @@ def group_pubs(
     structures: dict[int, Any] = {}
     for number, (pub, asked) in enumerate(zip(pubs, shots, strict=True)):
         circuit = pub.circuit
+        if math.prod(pub.shape) == 0:  # nothing is asked
+            continue
         if id(circuit) not in structures:
-            structures[id(circuit)] = structure_key(flatten(circuit), circuit.num_qubits)
+            structures[id(circuit)] = structure_key(
+                flatten(circuit), circuit.num_qubits, cut.partition_labels
+            )
         key = (structures[id(circuit)], asked)
         _add(groups.setdefault(key, _Group(asked)), number, pub)
     return [
