@@ -87,6 +87,8 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     process_cpu_s: Seconds | None = None
     reconstruction: str = "per_shot"
     reconstruction_work: Count = 0
+    shots_spent: Count | None = None
+    precision: Seconds | None = None
     value: float | None = None
     std: float | None = None
     is_cold: bool = False
@@ -315,9 +317,10 @@ class QueryLog:
 
 
 def read_queries(
-    paths: Iterable[str | os.PathLike[str]], skipped: SkipReport | None = None
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    skipped: SkipReport | None = None,
 ) -> Iterator[QueryLog]:
-    """Stream the queries of several logs, each with its task records.
+    """Stream the queries of a log, or of several, each with its task records.
 
     Tasks whose query was never completed (the writer was stopped) are dropped.
 
@@ -325,7 +328,7 @@ def read_queries(
         LogError: as :func:`read_records`; also for a query that no ``run`` record precedes.
     """
     skipped = SkipReport() if skipped is None else skipped
-    for path in paths:
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         run: RunRecord | None = None
         tasks: dict[int, list[TaskRecord]] = {}
         for line, record in _numbered(Path(path), skipped, strict=False):

@@ -71,6 +71,8 @@ def run_circuit(payload: bytes) -> bytes:
     if task.shots == 0:
         (exact,) = _run_exact([_with_probabilities(circuit)], np.zeros((1, 0)))
         return _encoder.encode(CircuitOutcomes({}, exact[0].tobytes()))
+    if not _is_native(circuit):
+        circuit = transpile(circuit, _backend(), optimization_level=0)
     sampler = SamplerV2.from_backend(_backend(), seed=task.seed)
     data = sampler.run([circuit], shots=task.shots).result()[0].data
     return _encoder.encode(
@@ -138,14 +140,23 @@ def _exact_circuit(program: bytes, setting: int, basis: int) -> QuantumCircuit:
 
 def _with_probabilities(circuit: QuantumCircuit) -> QuantumCircuit:
     deferred = defer_measurements(circuit)
-    known = set(_exact_backend().operation_names)
     exact = deferred.circuit
-    if any(instruction.operation.name not in known for instruction in exact.data):
+    if not _is_native(exact):
         exact = transpile(exact, _exact_backend(), optimization_level=0)
     measured = [deferred.qubit_of[bit] for bit in sorted(deferred.qubit_of)]
     exact.save_probabilities(measured or exact.qubits, label=_LABEL)
     exact.metadata = {"outcomes": 1 << len(measured)}
     return exact
+
+
+@cache
+def _native_gates() -> frozenset[str]:
+    return frozenset(_backend().operation_names)
+
+
+def _is_native(circuit: QuantumCircuit) -> bool:
+    known = _native_gates() | {"measure", "reset", "barrier"}
+    return all(instruction.operation.name in known for instruction in circuit.data)
 
 
 def _run_exact(circuits: Sequence[QuantumCircuit], values: FloatArray) -> list[FloatArray]:

@@ -56,6 +56,10 @@ class Backend(Protocol):
         """Whether it cannot leave the caller's process."""
 
     @property
+    def has_all_settings_at_once(self) -> bool:
+        """Whether it works all settings of a program out together, however few are wanted."""
+
+    @property
     def chunk_subexperiments(self) -> int:
         """Subexperiments that make a task worth its dispatch."""
 
@@ -75,6 +79,7 @@ class ExactBackend:
     task_function: str
     chunk_subexperiments: int
     device: str = "cpu"
+    has_all_settings_at_once: bool = False
     is_exact: bool = True
     in_caller: bool = False
 
@@ -89,7 +94,7 @@ class ExactBackend:
 
 
 class SamplerBackend:
-    """A sampler of the user's; it has its own seed and noise.
+    """A sampler of the user's; it has its own randomness and noise.
 
     Args:
         sampler: any ``BaseSamplerV2``.
@@ -101,9 +106,11 @@ class SamplerBackend:
     name = "sampler"
     is_exact = False
     in_caller = True
+    has_all_settings_at_once = False
     chunk_subexperiments = 64
 
     def __init__(self, sampler: BaseSamplerV2, pass_manager: Any = None) -> None:
+        _check_seed(sampler)
         self._sampler = sampler
         self._passes = pass_manager
         self._circuits: dict[tuple[bytes, int, int], QuantumCircuit] = {}
@@ -156,6 +163,7 @@ class NoisyAerBackend:
     name = "aer"
     is_exact = False
     in_caller = True
+    has_all_settings_at_once = False
     chunk_subexperiments = 16
 
     def __init__(self, noise_model: Any) -> None:
@@ -200,6 +208,22 @@ class NoisyAerBackend:
                 circuit, basis_gates=self._basis_gates, optimization_level=1, seed_transpiler=0
             )
         return self._circuits[key]
+
+
+def _check_seed(sampler: Any) -> None:
+    """A seed that starts anew with each run would give all partitions the same randomness."""
+    options = getattr(sampler, "options", None)
+    seeds = [
+        getattr(sampler, "seed", None),
+        getattr(sampler, "_seed", None),
+        getattr(options, "seed_simulator", None),
+    ]
+    if any(isinstance(seed, (int, np.integer)) for seed in seeds):
+        raise InputError(
+            f"the {type(sampler).__name__} has a fixed seed, with which it repeats its outcomes: "
+            "partitions would not be independent, nor jobs; give it none, or, where it takes "
+            "one, a numpy Generator as seed"
+        )
 
 
 def _encode_sampled(order: ChunkOrder) -> bytes:
@@ -255,6 +279,10 @@ def make_backend(
         InputError: the name is unknown, or an option does not belong to the backend.
         MissingExtraError: ``batched`` was asked for and torch is not installed.
     """
+    if device != "cpu" and backend != "batched":
+        raise InputError(f"device {device!r} belongs to backend='batched'; give that, or no device")
+    if noise_model is not None and not hasattr(noise_model, "basis_gates"):
+        raise InputError(f"noise_model is {noise_model!r}; expected a qiskit_aer NoiseModel")
     if noise_model is not None and backend != "aer":
         raise InputError("noise_model belongs to backend='aer'; give that, or drop the noise model")
     if pass_manager is not None and isinstance(backend, str):
@@ -266,7 +294,11 @@ def make_backend(
     if backend == "batched":
         _check_device(device)
         return ExactBackend(
-            "batched", "qcutsim.estimator.batched:run_chunk", 1 << 14, device=device
+            "batched",
+            "qcutsim.estimator.batched:run_chunk",
+            1 << 14,
+            device,
+            has_all_settings_at_once=True,
         )
     if isinstance(backend, BaseSamplerV2):
         return SamplerBackend(backend, pass_manager)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class Leaf:
     """One operation on circuit qubits.
 
     ``angles`` are its values if it is a value gate; ``is_cut`` tells that it is to be cut
-    whatever the partitions.
+    whatever the partitions. ``origin`` names the gate with a free parameter that it is part of.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Leaf:
     operation: Any
     angles: tuple[Any, ...] = ()
     is_cut: bool = False
+    origin: str | None = None
 
 
 def flatten(circuit: QuantumCircuit) -> list[Leaf]:
@@ -78,7 +79,10 @@ def _leaf(operation: Any, qubits: tuple[int, ...], has_clbits: bool) -> Iterator
             return
     definition = getattr(operation, "definition", None)
     if definition is not None and (_is_parameterised(operation) or len(definition.data) > 0):
-        yield from _leaves(definition, qubits)
+        inner = _leaves(definition, qubits)
+        if name in _STANDARD and _is_parameterised(operation):
+            inner = (replace(leaf, origin=name) for leaf in inner)
+        yield from inner
         return
     if not _is_parameterised(operation) and len(qubits) <= 2 and _has_matrix(operation):
         yield Leaf(name, qubits, operation)
@@ -129,10 +133,14 @@ def _leaf_key(leaf: Leaf, *, may_be_cut: bool) -> tuple[Any, ...]:
     if leaf.name == "qpd_2q":
         basis = leaf.operation.basis
         return (leaf.name, leaf.qubits, repr(basis.maps), tuple(basis.coeffs))
-    parameters = tuple(
-        p.tobytes() if isinstance(p, np.ndarray) else p for p in leaf.operation.params
-    )
-    return (leaf.name, leaf.qubits, parameters)
+    return (operation_key(leaf.operation), leaf.qubits)
+
+
+def operation_key(operation: Any) -> tuple[Any, ...]:
+    """What two operations share when they do the same: name and parameters, or the matrix."""
+    if operation.name in _STANDARD or operation.name in _KEPT - {"unitary"}:
+        return (operation.name, tuple(operation.params))
+    return (operation.name, np.asarray(operation.to_matrix()).tobytes())
 
 
 def _slope(expression: Any, parameter: Any) -> float | None:
@@ -188,13 +196,16 @@ class Angles:
         for index, expression, free in self._general:
             columns = [column for _, column in free]
             distinct, inverse = np.unique(values[:, columns], axis=0, return_inverse=True)
-            bound = [
-                float(
-                    expression.bind(
-                        {p: float(v) for (p, _), v in zip(free, row, strict=True)}
-                    ).numeric()
-                )
-                for row in distinct
-            ]
+            parameters = [parameter for parameter, _ in free]
+            bound = [_number(expression, parameters, row) for row in distinct]
             angles[:, index] = np.array(bound)[inverse.reshape(-1)]
         return angles
+
+
+def _number(expression: Any, parameters: Sequence[Any], values: FloatArray) -> float:
+    bound = dict(zip(parameters, map(float, values), strict=True))
+    try:
+        return float(expression.bind(bound).numeric())
+    except (ZeroDivisionError, TypeError, ValueError, CircuitError) as error:
+        shown = ", ".join(f"{p.name}={v:g}" for p, v in bound.items())
+        raise InputError(f"the angle {expression} has no value at {shown}: {error}") from error

@@ -31,14 +31,36 @@ class Combination:
         )
         return self.constants + added
 
-    def entries(self) -> list[list[tuple[int, float]]]:
-        """For each point its (value, weight)."""
-        entries: list[list[tuple[int, float]]] = [[] for _ in self.constants]
-        for point, number, weight in zip(
-            self.points.tolist(), self.numbers.tolist(), self.weights.tolist(), strict=True
-        ):
-            entries[point].append((number, weight))
-        return entries
+    def pairs(
+        self, points: IntArray, values: int
+    ) -> tuple[IntArray, FloatArray, tuple[IntArray, IntArray], IntArray]:
+        """What the covariances of pairs of points are sums of.
+
+        Args:
+            points: (pairs of points, 2).
+            values: number of values.
+
+        Returns:
+            Entry i adds ``weights[i]`` times the covariance of pair of values ``numbers[i]`` to
+            the pair of points ``where[i]``: where, weights, (first, second) value of each
+            distinct pair, numbers.
+        """
+        order = np.argsort(self.points, kind="stable")
+        ends = np.searchsorted(self.points[order], np.arange(len(self.constants) + 1))
+        where, weights, codes = [], [], []
+        for position, (i, j) in enumerate(points.tolist()):
+            first, second = order[ends[i] : ends[i + 1]], order[ends[j] : ends[j + 1]]
+            left, right = self.numbers[first][:, None], self.numbers[second][None, :]
+            codes.append((np.minimum(left, right) * values + np.maximum(left, right)).ravel())
+            weights.append(np.outer(self.weights[first], self.weights[second]).ravel())
+            where.append(np.full(codes[-1].size, position))
+        distinct, numbers = np.unique(np.concatenate(codes), return_inverse=True)
+        return (
+            np.concatenate(where),
+            np.concatenate(weights),
+            (distinct // values, distinct % values),
+            numbers.reshape(-1),
+        )
 
 
 def combine(query: Query, terms: Sequence[str]) -> tuple[IntArray, Combination]:

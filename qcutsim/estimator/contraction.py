@@ -230,7 +230,7 @@ class PathBuilder:
 
 
 def incremental_path(network: Network) -> Path:
-    """Partitions merge one after the other into a running tensor, in the order they arrive."""
+    """Partitions merge one after the other into a running tensor, in their order."""
     builder = PathBuilder(network)
     running, *others = builder.absorb_couplings()
     for other in others:

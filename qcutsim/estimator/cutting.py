@@ -16,7 +16,7 @@ from qiskit_addon_cutting.qpd import QPDBasis
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.circuits import ANGLE_CUTS, Leaf, flatten
+from qcutsim.estimator.circuits import ANGLE_CUTS, Leaf, flatten, operation_key
 from qcutsim.estimator.programs import (
     Apply,
     LocalOperation,
@@ -136,7 +136,7 @@ def cut_leaves(
     """
     wires = [leaf for leaf in leaves if leaf.name == "cut_wire"]
     if partition_labels is not None:
-        _check_labels(partition_labels, qubits, has_wires=bool(wires))
+        check_labels(partition_labels, qubits, has_wires=bool(wires))
     widened, last_wire = _widen(leaves, qubits)
     total = qubits + len(wires)
     if partition_labels is not None:
@@ -214,7 +214,8 @@ def _has_free_parameters(operation: Any) -> bool:
     return any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params)
 
 
-def _check_labels(labels: Sequence[Hashable], qubits: int, *, has_wires: bool) -> None:
+def check_labels(labels: Sequence[Hashable], qubits: int, *, has_wires: bool) -> None:
+    """Raises ``InputError`` where labels do not fit a circuit, or meet ``CutWire`` in it."""
     if has_wires:
         raise InputError(
             "the circuit holds CutWire and partition labels were given too; with CutWire the "
@@ -283,6 +284,8 @@ def _split(leaves: Sequence[Leaf], labels: Sequence[Hashable], last: list[int]) 
             local = tuple(q for _, q in homes)
             partitions[homes[0][0]].leaves.append(replace(leaf, qubits=local))
             continue
+        if leaf.origin is not None:
+            raise _parameterised(leaf.origin)
         basis, angle = bases.of(leaf)
         ends = []
         for side, (home, qubit) in enumerate(homes):
@@ -316,23 +319,22 @@ class _Bases:
             return self._known[leaf.name], leaf.angles[0]
         if leaf.name == "qpd_2q":
             return cut_basis(leaf.operation.basis, leaf.operation.label or leaf.name), None
-        key = (leaf.name, tuple(map(_hashable, leaf.operation.params)))
+        key = operation_key(leaf.operation)
         if key not in self._known:
             self._known[key] = cut_basis(_library_basis(leaf), leaf.operation.name)
         return self._known[key], None
 
 
-def _hashable(parameter: Any) -> Any:
-    return parameter.tobytes() if isinstance(parameter, np.ndarray) else parameter
+def _parameterised(name: str) -> InputError:
+    return InputError(
+        f"{name!r} has a free parameter and cannot be cut: its local operations depend on the "
+        "angle; write it with rxx, ryy or rzz, or label its qubits alike"
+    )
 
 
 def _library_basis(leaf: Leaf) -> QPDBasis:
     if _has_free_parameters(leaf.operation):
-        raise InputError(
-            f"{leaf.name!r} on qubits {leaf.qubits} has a free parameter and cannot be cut: its "
-            "local operations depend on the angle; write it with rxx, ryy or rzz, or label both "
-            "qubits alike"
-        )
+        raise _parameterised(leaf.name)
     try:
         return QPDBasis.from_instruction(leaf.operation)
     except ValueError as error:

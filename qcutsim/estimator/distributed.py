@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import time
 import weakref
 from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import Executor
 from typing import Any, Self
 
 import numpy as np
@@ -38,7 +40,11 @@ from qcutsim.estimator.pubs import Placement, group_pubs, split_bindings
 from qcutsim.estimator.results import PointResults
 from qcutsim.estimator.upstream import UpstreamPipeline
 from qcutsim.runtime import Driver, Pool
+from qcutsim.runtime.loop import DaemonThreads
 from qcutsim.seeds import derived_seed
+
+MOST_COUNT = 10**15
+"""More shots than this are a mistake."""
 
 DEFAULT_PRECISION = 0.015625
 """Standard error aimed at where neither shots nor a precision is given, as Qiskit's own."""
@@ -62,7 +68,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         partition_labels: one label a qubit, qubit 0 first; gates between labels are cut.
         max_qubits: let the cut finder of qiskit-addon-cutting keep partitions this narrow.
             With neither, ``CutWire`` in the circuit marks the cuts, and without those it is
-            run whole.
+            run whole. A ``Move`` is cut where it joins two labels.
         shots: shots of each distinct subexperiment; ``None`` for exact values.
         total_shots: a budget a query (one binding), spread over its distinct subexperiments.
         num_samples: draw so many joint QPD terms instead of summing over all.
@@ -126,13 +132,15 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
                 raise InputError("shots and total_shots were both given; give one of them")
         if partition_labels is not None and max_qubits is not None:
             raise InputError("partition_labels and max_qubits were both given; give one of them")
-        self._cut = CutOptions(partition_labels=partition_labels, max_qubits=max_qubits)
-        self._shots = shots
-        self._total_shots = total_shots
+        self._cut = CutOptions(
+            partition_labels=_check_labels(partition_labels), max_qubits=max_qubits
+        )
+        self._shots = shots if isinstance(shots, _Unset) or shots is None else int(shots)
+        self._total_shots = None if total_shots is None else int(total_shots)
         self._limits = limits or Limits()
         self._covariance = covariance
         self._policy = policy
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self.seed = _check_seed(seed)
         make_policy(policy)
         self._backend = make_backend(
             backend, noise_model=noise_model, device=device, pass_manager=pass_manager
@@ -260,6 +268,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         if not isinstance(self._shots, _Unset):
             return Shots(each=self._shots)
         asked = DEFAULT_PRECISION if precision is None else precision
+        if not 0 <= asked < math.inf:
+            raise InputError(f"precision is {asked!r}; expected a standard error of at least 0")
         return Shots(precision=asked) if asked > 0 else Shots()
 
     async def _evaluate(
@@ -284,10 +294,11 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         if self._host.is_inline:
             return await self._on_pool(await self._host.pool(), query, number, CallerExecutor())
         async with self._host.turn:  # one query at a time has the pool
-            return await self._on_pool(await self._host.pool(), query, number, None)
+            threads = DaemonThreads("qcutsim-stage")
+            return await self._on_pool(await self._host.pool(), query, number, threads)
 
     async def _on_pool(
-        self, pool: Pool, query: Query, number: int, executor: CallerExecutor | None
+        self, pool: Pool, query: Query, number: int, executor: Executor
     ) -> QueryOutcome:
         driver = Driver(
             pool,
@@ -315,10 +326,35 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         return time.monotonic() - self._start_s
 
 
-def _check_counts(**counts: int | None) -> None:
+def _check_counts(**counts: Any) -> None:
     for name, count in counts.items():
-        if count is not None and (not isinstance(count, (int, np.integer)) or count < 1):
-            raise InputError(f"{name} is {count!r}; expected a whole number of at least 1")
+        is_count = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+        if count is not None and not (is_count and 1 <= count <= MOST_COUNT):
+            raise InputError(
+                f"{name} is {count!r}; expected a whole number of at least 1 (at most "
+                f"{MOST_COUNT:.0e})"
+            )
+
+
+def _check_seed(seed: Any) -> int:
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
+        return int(seed)
+    raise InputError(f"seed is {seed!r}; expected a whole number of at least 0")
+
+
+def _check_labels(labels: Any) -> Sequence[Hashable] | None:
+    if labels is None:
+        return None
+    try:
+        listed: Sequence[Hashable] = tuple(labels)
+        hash(listed)
+    except TypeError:
+        raise InputError(
+            f"partition_labels is {labels!r}; expected one label a qubit, such as 'AABB'"
+        ) from None
+    return labels if isinstance(labels, str) else listed
 
 
 def _make_pipeline(

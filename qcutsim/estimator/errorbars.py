@@ -52,29 +52,18 @@ def point_errors(
     if all(data.shots is None for data in problem.data) and problem.joint is None:
         zero = np.zeros(count)
         return PointErrors(zero, np.zeros((count, count)) if wants_covariance else None, False)
-    entries = combination.entries()
     asked = (
-        [(i, j) for i in range(count) for j in range(i, count)]
+        np.stack(np.triu_indices(count), axis=1)
         if wants_covariance
-        else [(i, i) for i in range(count)]
+        else np.repeat(np.arange(count)[:, None], 2, axis=1)
     )
-    known: dict[tuple[int, int], int] = {}
-    where, numbers, weights = [], [], []
-    for position, (i, j) in enumerate(asked):
-        for first, weight in entries[i]:
-            for second, other in entries[j]:
-                pair = (first, second) if first <= second else (second, first)
-                where.append(position)
-                numbers.append(known.setdefault(pair, len(known)))
-                weights.append(weight * other)
-    pairs = np.array(list(known), dtype=np.int64).reshape(-1, 2)
-    moments, is_first_order = _moments(problem, values, (pairs[:, 0], pairs[:, 1]), limits)
-    factors = np.array(weights)
+    where, weights, pairs, numbers = combination.pairs(asked, len(values))
+    moments, is_first_order = _moments(problem, values, pairs, limits)
     excess, plug_in = (
-        np.bincount(where, weights=factors * part[numbers], minlength=len(asked)).astype(float)
+        np.bincount(where, weights=weights * part[numbers], minlength=len(asked)).astype(float)
         for part in (moments.excess, moments.plug_in)
     )
-    diagonal = [position for position, (i, j) in enumerate(asked) if i == j]
+    diagonal = np.flatnonzero(asked[:, 0] == asked[:, 1])
     if means_are_true:
         excess = plug_in
     variances = positive_variance(excess[diagonal], plug_in[diagonal])

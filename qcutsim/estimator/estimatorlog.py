@@ -87,6 +87,8 @@ class EstimatorLog:
                 process_cpu_s=outcome.process_cpu_s,
                 reconstruction=accounting.reconstruction,
                 reconstruction_work=accounting.reconstruction_work,
+                shots_spent=accounting.shots_spent,
+                precision=query.shots.precision,
                 value=float(estimates.values[0]) if is_single else None,
                 std=float(estimates.stds[0]) if is_single else None,
             ),

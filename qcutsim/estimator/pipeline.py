@@ -26,7 +26,7 @@ class Shots:
     Args:
         each: shots of every distinct subexperiment.
         total: a budget a query, spread over the distinct subexperiments of one binding.
-        precision: a standard error to reach, from which the budget follows.
+        precision: a standard error to aim at, from which the budget follows.
     """
 
     each: int | None = None
@@ -38,18 +38,19 @@ class Shots:
         """Whether values are exact instead of sampled."""
         return self.each is None and self.total is None and self.precision is None
 
-    def resolve(self, sampling_overhead: float, norm: float, most: int) -> Shots:
-        """Turn a precision into a budget: overhead x norm^2 / precision^2.
+    def resolve(self, sampling_overhead: float, norm: float, bases: int, most: int) -> Shots:
+        """Turn a precision into a budget: overhead x norm^2 x bases / precision^2.
 
-        ``norm`` is the largest sum of absolute weights among the observables; the bound is that
-        of sampling joint terms one shot at a time (Eq. (5) of arXiv:1909.07534).
+        ``norm`` is the largest sum of absolute weights among the observables. That is what
+        sampling joint terms one shot at a time needs (Eq. (5) of arXiv:1909.07534), once for
+        each of the measurement bases among which the shots are shared.
 
         Raises:
             InputError: that is more than ``most`` shots.
         """
         if self.precision is None:
             return self
-        budget = sampling_overhead * norm**2 / self.precision**2
+        budget = sampling_overhead * norm**2 * bases / self.precision**2
         if not budget <= most:
             raise InputError(
                 f"precision {self.precision} needs {budget:.1e} shots with a sampling overhead "

@@ -137,6 +137,11 @@ class CutPlan:
             return float(np.exp(np.max(logs)))
 
     @property
+    def bases(self) -> int:
+        """Measurement bases of the partition that has the most."""
+        return max(len(template.program.bases) for template in self.templates)
+
+    @property
     def contraction_work(self) -> int:
         """Multiply-adds of one value along the path found."""
         return self.network.tree(optimised_path).work

@@ -83,12 +83,22 @@ class PlannedPipeline:
         if key not in self._plans:
             if len(self._plans) == MOST_PLANS:
                 del self._plans[next(iter(self._plans))]
-            self._plans[key] = build_plan(leaves[0], qubits, terms, query.cut, self._options.limits)
+            self._plans[key] = build_plan(
+                leaves[0],
+                qubits,
+                terms,
+                query.cut,
+                self._options.limits,
+                runs_all_settings=self._options.runs_all_settings,
+            )
         angles = [
             _angles(own, one.circuit.parameters).evaluate(one.values)
             for own, one in zip(leaves, query.circuits, strict=True)
         ]
-        return PartitionedQuery(self._plans[key], np.concatenate(angles))
+        joined = np.concatenate(angles)
+        if not np.isfinite(joined).all():
+            raise InputError("an angle of the circuit is not finite at the values given")
+        return PartitionedQuery(self._plans[key], joined)
 
     def generate(self, query: Query, partitioned: PartitionedQuery) -> PlannedWork:
         """Find the distinct rows and write the chunks."""

@@ -14,6 +14,8 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.backends import Backend, ChunkOrder
 from qcutsim.estimator.combination import combine
+from qcutsim.estimator.counts import show_count
+from qcutsim.estimator.cutting import AngleIndex
 from qcutsim.estimator.errorbars import point_errors
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
 from qcutsim.estimator.plan import CutPlan, Limits
@@ -33,6 +35,10 @@ SAMPLED_RECONSTRUCTIONS = ("per_shot", "vectorised")
 """Strategies that sum over joint terms, as a sample of these needs."""
 
 
+MOST_EXPECTED = 2000
+"""Subexperiments that are worked out, at most, to tell a standard error before a run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOptions:
     """What a pipeline tells its queries' work; see :class:`PlannedPipeline`."""
@@ -44,6 +50,11 @@ class WorkOptions:
     workers: int
     chunk: int | None
 
+    @property
+    def runs_all_settings(self) -> bool:
+        """Whether every joint setting of a partition is worked out, wanted or not."""
+        return self.num_samples is None or self.backend.has_all_settings_at_once
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionedQuery:
@@ -51,6 +62,14 @@ class PartitionedQuery:
 
     plan: CutPlan
     angles: FloatArray
+
+    def at_worst_angles(self) -> PartitionedQuery:
+        """With every angle of a cut where its sampling overhead is largest, at pi / 2."""
+        angles = self.angles.copy()
+        for cut in self.plan.cuts:
+            if isinstance(cut.angle, AngleIndex):
+                angles[:, cut.angle] = math.pi / 2
+        return PartitionedQuery(self.plan, angles)
 
 
 class PlannedWork:
@@ -72,6 +91,7 @@ class PlannedWork:
             self._settings,
             are_alike=self._joint is None,
         )
+        self._check_memory()
         self._shots = self._shots_of_partitions()
         self._wanted, self._combination = combine(query, plan.terms)
         self._classes: dict[TaskClass, int] = {}
@@ -81,16 +101,37 @@ class PlannedWork:
         samples = self._options.num_samples
         if samples is None:
             return None
+        if samples > self._options.limits.joint_terms:
+            raise InputError(
+                f"num_samples is {samples:,} (limit {self._options.limits.joint_terms:,}); draw "
+                "fewer, or raise limits.joint_terms"
+            )
         return JointTerms.sample(self._weights, samples, stream(self._query.seed, "qpd"))
 
     def _check_joint_terms(self) -> None:
         kind, limits = self._options.reconstruction.kind, self._options.limits
         sums_terms = self._joint is None and kind in SAMPLED_RECONSTRUCTIONS
         if sums_terms and self.plan.coefficients > limits.joint_terms:
+            count = show_count(self.plan.coefficients)
             raise InputError(
-                f"reconstruction {kind!r} sums over {self.plan.coefficients:.4g} joint terms "
+                f"reconstruction {kind!r} sums over {count} joint terms "
                 f"(limit {limits.joint_terms:,}); take 'contracted', draw num_samples, or raise "
                 "limits.joint_terms"
+            )
+
+    def _check_memory(self) -> None:
+        """Outcomes and covariances of all rows of a job, which live at one time."""
+        needed = 0
+        for unit in self._units:
+            terms = self.plan.partitions[unit.partitions[0][0]].terms
+            each = unit.bases * unit.template.program.outcomes + len(terms.masks) ** 2
+            needed += 8 * len(unit.values) * len(unit.settings) * each
+        limit = 4 * self._options.limits.memory_bytes
+        if needed > limit:
+            raise InputError(
+                f"the outcomes of {self._query.bindings:,} bindings take {needed / 2**30:.1f} GiB "
+                f"(limit {limit / 2**30:.1f} GiB, four times limits.memory_bytes); send fewer "
+                "bindings a job, measure fewer terms, or make partitions narrower"
             )
 
     def _settings_of_partitions(self) -> list[IntArray]:
@@ -105,7 +146,7 @@ class PlannedWork:
         """Shots of each partition's subexperiments, (settings, bases), alike for all rows."""
         overhead = self.plan.sampling_overhead(self._weights)
         shots = self._query.shots.resolve(
-            overhead, self._query.norm, self._options.limits.total_shots
+            overhead, self._query.norm, self.plan.bases, self._options.limits.total_shots
         )
         if shots.is_exact or not self.plan.terms:
             return None
@@ -257,10 +298,14 @@ class PlannedWork:
     def expected_stds(self) -> FloatArray | None:
         """Standard errors to expect, from exact outcome distributions worked out here and now.
 
-        ``None`` where values are exact, or the backend cannot tell probabilities.
+        ``None`` where values are exact, the backend cannot tell probabilities, or there are more
+        than ``MOST_EXPECTED`` subexperiments.
         """
         backend = self._options.backend
+        count = sum(unit.subexperiments for unit in self._units)
         if self._shots is None or not backend.is_exact or not self.plan.terms:
+            return None
+        if count > MOST_EXPECTED:
             return None
         function = load_function(backend.task_function)
         results = [function(task.encode()) for task in self.subexperiments]

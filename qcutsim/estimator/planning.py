@@ -13,6 +13,7 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.circuits import Leaf
 from qcutsim.estimator.compiling import compile_partition
 from qcutsim.estimator.contraction import Network
+from qcutsim.estimator.counts import show_count
 from qcutsim.estimator.cutting import AngleIndex, CutCircuit, cut_leaves, mark_cuts
 from qcutsim.estimator.observables import measure_terms
 from qcutsim.estimator.plan import CutOptions, CutPlan, Limits, PartitionPlan, Template
@@ -25,6 +26,8 @@ def build_plan(
     terms: tuple[str, ...],
     options: CutOptions,
     limits: Limits,
+    *,
+    runs_all_settings: bool = True,
 ) -> CutPlan:
     """Cut, compile, and find what is alike.
 
@@ -34,6 +37,8 @@ def build_plan(
         terms: Pauli terms to estimate, letters with qubit 0 first.
         options: how to cut.
         limits: what is too much.
+        runs_all_settings: false where a sample of joint terms decides which settings are run,
+            so that their number does not matter.
 
     Raises:
         InputError: the circuit cannot be cut as asked, or the plan is above a limit.
@@ -44,11 +49,16 @@ def build_plan(
     if options.max_qubits is not None:
         numbered = mark_cuts(numbered, qubits, options.max_qubits, options.cut_finder_seed)
     cut = cut_leaves(numbered, qubits, partition_labels=options.partition_labels)
-    _check_settings(cut, limits)
+    _check_widths(cut, limits)
+    if runs_all_settings:
+        _check_settings(cut, limits.subexperiments, ", or raise limits.subexperiments")
+    else:
+        _check_settings(cut, MOST_SETTINGS, "")
     partitions, programs = _plan_partitions(cut, terms)
     templates = tuple(_template(program) for program in programs)
     plan = CutPlan(terms, partitions, templates, cut.cuts, _network(cut))
-    _check(plan, limits)
+    if runs_all_settings:
+        _check(plan, limits)
     return plan
 
 
@@ -61,14 +71,29 @@ def _number_angles(leaves: Sequence[Leaf]) -> list[Leaf]:
     ]
 
 
-def _check_settings(cut: CutCircuit, limits: Limits) -> None:
+MOST_SETTINGS = 1 << 62
+"""Joint settings of a partition that can be numbered."""
+
+
+def _check_widths(cut: CutCircuit, limits: Limits) -> None:
+    for partition in cut.partitions:
+        width = len(partition.qubits)
+        if 16 << width > limits.memory_bytes:
+            raise InputError(
+                f"partition {partition.label!r} has {width} qubits, whose state takes "
+                f"{show_count(16 << width)} bytes (limit {limits.memory_bytes:,}); make "
+                "partitions narrower, or raise limits.memory_bytes"
+            )
+
+
+def _check_settings(cut: CutCircuit, most: int, or_else: str) -> None:
     for partition in cut.partitions:
         settings = math.prod(map(len, partition.slots))
-        if settings > limits.subexperiments:
+        if settings > most:
             raise InputError(
                 f"partition {partition.label!r} is touched by {len(partition.slots)} cuts and "
-                f"needs {settings:,} settings (limit {limits.subexperiments:,}); move qubits "
-                "between partitions so that fewer cuts meet there, or raise limits.subexperiments"
+                f"needs {show_count(settings)} settings (limit {show_count(most)}); move qubits "
+                f"between partitions so that fewer cuts meet there{or_else}"
             )
 
 

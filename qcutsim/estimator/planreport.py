@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from qcutsim.estimator.arrays import FloatArray
+from qcutsim.estimator.counts import show_count
 from qcutsim.estimator.pipeline import Accounting, Pipeline, Prepared, Query
 from qcutsim.estimator.planned import PlannedPipeline
 from qcutsim.files import write_whole
@@ -25,10 +26,12 @@ class PlanReport:
         shots: of one binding.
         contraction_work: multiply-adds a value, along the path found.
         memory_bytes: of the largest array a binding needs.
-        variance_bound: sampling overhead x norm^2 / shots, what sampling joint terms one shot
-            at a time would give (Eq. (5) of arXiv:1909.07534); ``None`` for exact values.
+        nominal_variance: sampling overhead x norm^2 x bases / shots, what sampling joint terms
+            one shot at a time would give (Eq. (5) of arXiv:1909.07534) and a budget follows
+            from; the true one is mostly smaller. ``None`` for exact values.
         expected_stds: standard error of each point, from exact outcome distributions at the
-            given parameter values; ``None`` where none were given or values are exact.
+            given parameter values, worked out in the caller; ``None`` where none were given,
+            values are exact, or there are too many subexperiments.
         shape: the work, for the simulator.
     """
 
@@ -37,7 +40,7 @@ class PlanReport:
     shots: int
     contraction_work: int
     memory_bytes: int
-    variance_bound: float | None
+    nominal_variance: float | None
     expected_stds: FloatArray | None
     shape: WorkloadShape
 
@@ -58,7 +61,7 @@ class PlanReport:
                 for label, qubits, cuts, count in self.partitions[:_SHOWN]
             ),
             f"cuts                  {cost.cuts}",
-            f"coefficients          {cost.coefficients:.4g}",
+            f"coefficients          {show_count(cost.coefficients)}",
             f"sampling overhead     {cost.sampling_overhead:.4g}",
             f"subexperiments        {cost.distinct:,} distinct, {cost.executed:,} executed",
             f"shots                 {self.shots:,}",
@@ -68,8 +71,8 @@ class PlanReport:
         ]
         if len(self.partitions) > _SHOWN:
             lines.insert(1 + _SHOWN, f"  ... and {len(self.partitions) - _SHOWN} more")
-        if self.variance_bound is not None:
-            lines.append(f"standard error        at most about {self.variance_bound**0.5:.3g}")
+        if self.nominal_variance is not None:
+            lines.append(f"standard error        nominally {self.nominal_variance**0.5:.3g}")
         if self.expected_stds is not None:
             lines.append(f"  expected here       {float(self.expected_stds.max()):.3g}")
         return "\n".join(lines)
@@ -88,18 +91,23 @@ def report_plan(
         planner: whose plan is told: partitions, contraction, memory. The upstream pipeline has
             none of its own.
         query: to prepare.
-        with_errors: whether to work out the standard errors to expect, of a ``planner`` that is
-            the pipeline itself.
+        with_errors: whether the query's parameter values count. If so the standard errors to
+            expect are worked out, of a ``planner`` that is the pipeline itself; if not, cuts
+            with an angle are taken at their worst.
     """
-    work = planner.generate(query, planner.partition(query))
+    partitioned = planner.partition(query)
+    if not with_errors:
+        partitioned = partitioned.at_worst_angles()
+    work = planner.generate(query, partitioned)
     prepared: Prepared = work
     if pipeline is not planner:
         prepared = pipeline.generate(query, pipeline.partition(query))
     plan = work.plan
     accounting = prepared.accounting
-    bound = None
+    nominal = None
     if accounting.shots_asked:
-        bound = accounting.sampling_overhead * query.norm**2 / accounting.shots_asked
+        scale = accounting.sampling_overhead * query.norm**2 * plan.bases
+        nominal = scale / accounting.shots_asked
     return PlanReport(
         partitions=tuple(
             (
@@ -114,7 +122,7 @@ def report_plan(
         shots=accounting.shots_asked,
         contraction_work=plan.contraction_work,
         memory_bytes=plan.memory_bytes,
-        variance_bound=bound,
+        nominal_variance=nominal,
         expected_stds=work.expected_stds() if with_errors and prepared is work else None,
         shape=prepared.shape,
     )

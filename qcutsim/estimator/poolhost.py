@@ -41,8 +41,15 @@ class PoolHost:
         if not self.is_inline:
             return self._loop.submit(coroutine)
         future: Future[T] = Future()
+        kept: list[T] = []
+
+        async def keep() -> None:
+            # Returned, the result would be formatted: asyncio.run shows its task to signal().
+            kept.append(await coroutine)
+
         try:
-            future.set_result(run_async(coroutine))
+            run_async(keep())
+            future.set_result(kept[0])
         except Exception as error:
             future.set_exception(error)
         return future

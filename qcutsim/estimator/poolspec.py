@@ -27,7 +27,7 @@ class PoolSpec:
         Raises:
             InputError: the text names no pool.
         """
-        kind, colon, number = (default if text is None else text).partition(":")
+        kind, colon, number = str(default if text is None else text).partition(":")
         if kind not in KINDS:
             raise InputError(f"pool is {text!r}; expected 'inline', 'threads:N' or 'processes:N'")
         if kind == "inline":

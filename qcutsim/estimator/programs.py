@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
 from typing import Any
 
 import msgspec
@@ -92,6 +91,14 @@ class Program(msgspec.Struct, frozen=True, array_like=True):
         """Number of joint settings; their order is that of ``itertools.product``."""
         return math.prod(self.slot_sizes)
 
+    def local_settings(self, joint: int) -> tuple[int, ...]:
+        """The local setting of each slot in a joint setting."""
+        chosen = []
+        for size in reversed(self.slot_sizes):
+            joint, local = divmod(joint, size)
+            chosen.append(local)
+        return tuple(reversed(chosen))
+
     @property
     def outcomes(self) -> int:
         """Outcomes of a subexperiment: the QPD sign (+ first), times the measured bits."""
@@ -113,11 +120,6 @@ class LoadedProgram:
     program: Program
 
     @cached_property
-    def joint_settings(self) -> list[tuple[int, ...]]:
-        """Joint settings, each with one local setting a slot."""
-        return list(product(*(range(size) for size in self.program.slot_sizes)))
-
-    @cached_property
     def _circuits(self) -> dict[tuple[int, int], QuantumCircuit]:
         return {}
 
@@ -126,7 +128,7 @@ class LoadedProgram:
         key = (setting, basis)
         if key not in self._circuits:
             self._circuits[key] = build_circuit(
-                self.program, self.joint_settings[setting], self.program.bases[basis]
+                self.program, self.program.local_settings(setting), self.program.bases[basis]
             )
         return self._circuits[key]
 

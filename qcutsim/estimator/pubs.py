@@ -33,6 +33,7 @@ class _Group:
     circuits: list[CircuitBindings] = field(default_factory=list)
     circuit_of: dict[int, int] = field(default_factory=dict)
     rows: list[list[Any]] = field(default_factory=list)
+    row_counts: list[int] = field(default_factory=list)
     observables: dict[tuple[tuple[str, float], ...], int] = field(default_factory=dict)
     points: list[tuple[int, int, int]] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -85,8 +86,11 @@ def _add(group: _Group, number: int, pub: EstimatorPub) -> None:
     circuit = group.circuit_of.setdefault(id(pub.circuit), len(group.rows))
     if circuit == len(group.rows):
         group.rows.append([])
-        group.circuits.append(CircuitBindings(pub.circuit, rows))
-    first = sum(len(part) for part in group.rows[circuit])
+        group.row_counts.append(0)
+        # The caller may go on building the circuit while the job runs.
+        group.circuits.append(CircuitBindings(pub.circuit.copy(), rows))
+    first = group.row_counts[circuit]
+    group.row_counts[circuit] += bindings
     group.rows[circuit].append(rows)
     numbers = [_observable(group, number, one) for one in pub.observables.ravel().tolist()]
     rows_of = np.arange(bindings).reshape(pub.parameter_values.shape)

@@ -37,11 +37,13 @@ class JointTerms:
         ids: term of each cut, shape (joint terms, cuts).
         scale: what each joint term's weight is multiplied with, shape (joint terms,).
         multiplicity: how often each was drawn; ``None`` for an enumeration.
+        probabilities: with which each cut's terms were drawn; ``None`` for an enumeration.
     """
 
     ids: IntArray
     scale: FloatArray
     multiplicity: IntArray | None = None
+    probabilities: tuple[FloatArray, ...] | None = None
 
     @classmethod
     def enumerate(cls, cuts: Sequence[Cut]) -> JointTerms:
@@ -62,22 +64,29 @@ class JointTerms:
         ``weights`` holds for each cut an array (1 or bindings, terms). One sample serves all
         bindings: each is reweighted by its own weights over the probability of the draw.
         """
-        columns, chances = [], np.ones(samples)
-        for weight in weights:
-            mean = np.abs(weight).mean(axis=0)
-            probability = mean / mean.sum()
-            drawn = generator.choice(len(probability), size=samples, p=probability)
-            columns.append(drawn)
-            chances *= probability[drawn]
-        drawn_ids = np.stack(columns, axis=1) if columns else np.zeros((samples, 0), np.int64)
-        ids, first, counts = np.unique(drawn_ids, axis=0, return_index=True, return_counts=True)
-        return cls(ids, counts / (samples * chances[first]), counts)
+        probabilities = [np.abs(weight).mean(axis=0) for weight in weights]
+        probabilities = [p / p.sum() for p in probabilities]
+        drawn = [generator.choice(len(p), size=samples, p=p) for p in probabilities]
+        stacked = np.stack(drawn, axis=1) if drawn else np.zeros((samples, 0), np.int64)
+        ids, counts = np.unique(stacked, axis=0, return_counts=True)
+        return cls(ids, counts / samples, counts, tuple(probabilities))
 
     def weights(self, weights: Sequence[FloatArray]) -> FloatArray:
-        """Weight of each joint term, shape (1 or points, joint terms)."""
+        """Weight of each joint term, shape (1 or points, joint terms).
+
+        Raises:
+            InputError: the weights of so many cuts are beyond any float.
+        """
         total = self.scale[None, :]
-        for cut, weight in enumerate(weights):
-            total = total * weight[:, self.ids[:, cut]]
+        with np.errstate(over="ignore"):
+            for cut, weight in enumerate(weights):
+                chance = 1.0 if self.probabilities is None else self.probabilities[cut]
+                total = total * (weight / chance)[:, self.ids[:, cut]]
+        if not np.isfinite(total).all():
+            raise InputError(
+                f"the joint terms of {len(weights)} cuts have weights beyond any float; cut "
+                "less, or sum over all with reconstruction 'contracted'"
+            )
         return total
 
 
@@ -208,7 +217,7 @@ def _mean_over_shots(problem: Problem, partition: int, value: int, setting: int)
     sub = int(problem.subobservables[partition][value])
     basis = int(data.terms.basis_of[sub])
     frequencies = data.frequencies[int(problem.rows[partition][value]), setting, basis]
-    signs = outcome_signs(data.terms.masks[sub : sub + 1], len(data.terms.measured), with_qpd=True)
+    signs = outcome_signs(data.terms.masks[sub : sub + 1], len(data.terms.measured))
     by_outcome = signs[0].tolist()
     if data.shots is None:
         weighted = zip(frequencies.tolist(), by_outcome, strict=True)
@@ -274,7 +283,7 @@ class Contracted(_Contraction):
 
 
 class Incremental(_Contraction):
-    """Merges each partition into a running tensor, in the order in which they arrive."""
+    """Merges one partition after the other into a running tensor, so that it could begin early."""
 
     kind: ClassVar[str] = "incremental"
 

@@ -42,8 +42,10 @@ class PointResults:
         for position, (pub, entry) in enumerate(zip(pubs.tolist(), flat.tolist(), strict=True)):
             self._evs[pub].reshape(-1)[entry] = outcome.estimates.values[position]
             self._stds[pub].reshape(-1)[entry] = outcome.estimates.stds[position]
-        for pub in set(pubs.tolist()):
-            _merge(self._metadata[pub], _metadata(outcome))
+        together = set(pubs.tolist())
+        for pub in together:
+            shared = {"pubs_evaluated_together": len(together), **_metadata(outcome)}
+            _merge(self._metadata[pub], shared)
         if self._covariance is not None and outcome.estimates.covariance is not None:
             at = self._offsets[pubs] + flat
             self._covariance[np.ix_(at, at)] = outcome.estimates.covariance
@@ -63,7 +65,7 @@ class PointResults:
 
 
 def _metadata(outcome: QueryOutcome) -> dict[str, Any]:
-    """Costs and stage times of the query that a PUB was evaluated with (others may share it)."""
+    """Costs and stage times of the query that a PUB was evaluated in, with others perhaps."""
     accounting = outcome.accounting
     return {
         "cuts": accounting.cuts,

@@ -63,36 +63,58 @@ class PartitionData:
 
     def tensor(self) -> FloatArray:
         """Mean of QPD sign times parity, shape (rows, subobservables, settings)."""
-        signs = outcome_signs(self.terms.masks, len(self.terms.measured), with_qpd=True)
-        by_sub = self.frequencies[:, :, self.terms.basis_of, :]
-        return np.ascontiguousarray(np.einsum("rsuo,uo->rus", by_sub, signs))
+        plus, minus = self._by_sign()
+        means = walsh_hadamard(plus - minus)
+        read = means[:, :, self.terms.basis_of, self.terms.masks]
+        return np.ascontiguousarray(np.moveaxis(read, 2, 1))
 
     def covariance(self, tensor: FloatArray) -> FloatArray:
         """Unbiased covariance of ``tensor``, (rows, subobservables, subobservables, settings).
 
-        Two subobservables covary if they are read off the same shots; settings never do.
+        Two subobservables covary if they are read off the same shots; settings never do. With
+        one shot a subexperiment it cannot be told, and is not a number.
         """
         masks, basis = self.terms.masks, self.terms.basis_of
         count = len(masks)
+        covariance = np.zeros((len(tensor), count, count, tensor.shape[2]))
         if self.shots is None:
-            return np.zeros((len(tensor), count, count, tensor.shape[2]))
-        joint = np.zeros((len(tensor), count, count, tensor.shape[2]))
-        width = len(self.terms.measured)
-        for u in range(count):
-            shared = np.flatnonzero(basis == basis[u])
-            signs = outcome_signs(masks[u] ^ masks[shared], width, with_qpd=False)
-            mean = self.frequencies[:, :, basis[u], :] @ signs.T
-            product = tensor[:, u, None, :] * tensor[:, shared, :]
-            joint[:, u, shared, :] = np.moveaxis(mean, 2, 1) - product
-        shots = self.shots[:, basis].T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            covariance: FloatArray = joint / (shots[None, :, None, :] - 1.0)
+            return covariance
+        plus, minus = self._by_sign()
+        means = walsh_hadamard(plus + minus)
+        for number in range(len(self.terms.bases)):
+            own = np.flatnonzero(basis == number)
+            product = tensor[:, own, None, :] * tensor[:, None, own, :]
+            joint = np.moveaxis(means[:, :, number, masks[own][:, None] ^ masks[own]], 1, 3)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scaled = (joint - product) / (self.shots[:, number] - 1.0)
+            covariance[:, own[:, None], own, :] = scaled
         return covariance
 
+    def _by_sign(self) -> tuple[FloatArray, FloatArray]:
+        """Frequencies with QPD sign + and -, each (rows, settings, bases, measured outcomes)."""
+        half = self.frequencies.shape[-1] // 2
+        return self.frequencies[..., :half], self.frequencies[..., half:]
 
-def outcome_signs(masks: IntArray, measured: int, *, with_qpd: bool) -> FloatArray:
-    """Sign of each outcome for each mask, shape (masks, outcomes)."""
+
+def walsh_hadamard(array: FloatArray) -> FloatArray:
+    """Sum over outcomes z of (-1)^(ones in mask & z) times the array, for every mask.
+
+    Along the last axis, whose length is a power of two; in n log n steps.
+    """
+    size = array.shape[-1]
+    result = np.ascontiguousarray(array).reshape(-1, size)
+    width = 1
+    while width < size:
+        pairs = result.reshape(len(result), -1, 2, width)
+        low, high = pairs[:, :, 0], pairs[:, :, 1]
+        result = np.stack([low + high, low - high], axis=2).reshape(len(result), size)
+        width *= 2
+    return result.reshape(array.shape)
+
+
+def outcome_signs(masks: IntArray, measured: int) -> FloatArray:
+    """QPD sign times parity of each outcome for each mask, shape (masks, outcomes)."""
     bits = np.arange(1 << measured)
     odd = np.bitwise_count(np.asarray(masks)[:, None] & bits[None, :]) & 1
     signs = 1.0 - 2.0 * odd
-    return np.concatenate([signs, -signs if with_qpd else signs], axis=1)
+    return np.concatenate([signs, -signs], axis=1)

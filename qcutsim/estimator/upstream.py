@@ -37,7 +37,8 @@ from qcutsim.estimator.aer import (
 )
 from qcutsim.estimator.arrays import FloatArray
 from qcutsim.estimator.circuits import flatten
-from qcutsim.estimator.cutting import components, decompose_wide, mark_cuts
+from qcutsim.estimator.counts import show_count
+from qcutsim.estimator.cutting import check_labels, components, decompose_wide, mark_cuts
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
 from qcutsim.estimator.plan import Limits
 from qcutsim.estimator.sampling import spread_shots
@@ -124,11 +125,18 @@ class UpstreamPipeline:
         """
         if partitioned.problem is None:
             return UpstreamPrepared(query, partitioned, {}, [], self._limits)
+        widest = max(c.num_qubits for c in partitioned.problem.subcircuits.values())
+        if 16 << widest > self._limits.memory_bytes:
+            raise InputError(
+                f"a partition has {widest} qubits, whose state takes {show_count(16 << widest)} "
+                f"bytes (limit {self._limits.memory_bytes:,}); make partitions narrower, or raise "
+                "limits.memory_bytes"
+            )
         joint = math.prod(len(basis.coeffs) for basis in partitioned.problem.bases or ())
         count = joint * len(partitioned.problem.subcircuits)
         if count > self._limits.subexperiments:
             raise InputError(
-                f"the upstream pipeline would generate {count:.3g} subexperiments (limit "
+                f"the upstream pipeline would generate {show_count(count)} subexperiments (limit "
                 f"{self._limits.subexperiments:,}); take pipeline='planned', cut less, or raise "
                 "limits.subexperiments"
             )
@@ -143,16 +151,9 @@ def _prepare(circuit: QuantumCircuit, query: Query) -> tuple[QuantumCircuit, Any
     leaves = decompose_wide(flatten(circuit))
     cut = query.cut
     labels = cut.partition_labels
-    if labels is not None and len(labels) != circuit.num_qubits:
-        raise InputError(
-            f"partition labels {''.join(map(str, labels))!r} name {len(labels)} qubits, the "
-            f"circuit has {circuit.num_qubits}; give one label a qubit, qubit 0 first"
-        )
-    if labels is not None and any(leaf.name == "cut_wire" for leaf in leaves):
-        raise InputError(
-            "the circuit holds CutWire and partition labels were given too; with CutWire the "
-            "parts follow from what stays connected, so give no labels (or use Move)"
-        )
+    if labels is not None:
+        has_wires = any(leaf.name == "cut_wire" for leaf in leaves)
+        check_labels(labels, circuit.num_qubits, has_wires=has_wires)
     if cut.max_qubits is not None:
         leaves = mark_cuts(leaves, circuit.num_qubits, cut.max_qubits, cut.cut_finder_seed)
     prepared = QuantumCircuit(circuit.num_qubits)
@@ -189,7 +190,8 @@ class UpstreamPrepared:
         self._overhead = math.prod(
             basis.overhead for basis in (self._problem.bases or () if self._problem else ())
         )
-        shots = _shots_of(query, self._overhead, len(circuits), limits)
+        bases = max((size // max(1, len(coefficients)) for size in self._sizes), default=1)
+        shots = _shots_of(query, self._overhead, bases, len(circuits), limits)
         self._classes = classes
         self.subexperiments = [
             UpstreamSubexperiment(circuit, count, seed, index)
@@ -339,8 +341,10 @@ def _signs(registers: Mapping[str, Any], masks: Sequence[int]) -> FloatArray:
     return np.stack(signs, axis=1)
 
 
-def _shots_of(query: Query, overhead: float, circuits: int, limits: Limits) -> list[int]:
-    shots = query.shots.resolve(overhead, query.norm, limits.total_shots)
+def _shots_of(
+    query: Query, overhead: float, bases: int, circuits: int, limits: Limits
+) -> list[int]:
+    shots = query.shots.resolve(overhead, query.norm, bases, limits.total_shots)
     if shots.is_exact:
         return [0] * circuits
     if shots.total is not None and circuits:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,6 +47,29 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
         with suppress(RuntimeError):  # the thread never started
             thread.join()
         raise
+
+
+class DaemonThreads(Executor):
+    """Runs each call in a daemon thread of its own: one that is given up holds nothing up."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                settle = partial(future.set_exception, error)
+            else:
+                settle = partial(future.set_result, result)
+            with suppress(InvalidStateError, RuntimeError):  # cancelled, or its loop is closed
+                settle()
+
+        threading.Thread(target=run, name=self._name, daemon=True).start()
+        return future
 
 
 class LoopThread:

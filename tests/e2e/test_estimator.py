@@ -54,7 +54,7 @@ def test_a_script_needs_no_main_guard_and_no_close(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert abs(float(done.stdout) - 1) < 0.3
-    (entry,) = read_queries([tmp_path / "run.jsonl"])
+    (entry,) = read_queries(tmp_path / "run.jsonl")
     assert entry.query.executed == 10
     assert {task.worker for task in entry.tasks} <= {0, 1}
 

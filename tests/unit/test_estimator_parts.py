@@ -32,10 +32,11 @@ def test_a_budget_is_spread_evenly_and_whole(total, count):
 
 
 def test_a_precision_becomes_the_budget_of_the_sampling_overhead():
-    assert Shots(precision=0.1).resolve(9.0, 2.0, 10**6) == Shots(total=3600)
-    assert Shots(each=5).resolve(9.0, 2.0, 1) == Shots(each=5)
+    assert Shots(precision=0.1).resolve(9.0, 2.0, 1, 10**6) == Shots(total=3600)
+    assert Shots(precision=0.1).resolve(9.0, 2.0, 3, 10**6) == Shots(total=10800)
+    assert Shots(each=5).resolve(9.0, 2.0, 1, 1) == Shots(each=5)
     with pytest.raises(InputError, match=r"precision 0\.1 needs.*limit"):
-        Shots(precision=0.1).resolve(float("inf"), 1.0, 10**12)
+        Shots(precision=0.1).resolve(float("inf"), 1.0, 1, 10**12)
 
 
 @given(
