@@ -248,6 +248,7 @@ def _finish(
 SEEDS = st.integers(0, 2**32 - 1)
 CASES = st.builds(random_case, SEEDS, st.integers(2, 6), st.integers(1, 14))
 UNCUT_CASES = st.builds(random_uncut_case, SEEDS, st.integers(1, 5), st.integers(1, 5))
+FINDER_CASES = st.builds(random_uncut_case, SEEDS, st.integers(3, 5), st.integers(2, 5))
 WIRE_CASES = st.builds(
     random_wire_case, SEEDS, st.integers(2, 4), st.integers(1, 10), cuts=st.integers(1, 3)
 )

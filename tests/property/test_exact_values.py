@@ -10,6 +10,7 @@ from circuits import (
     CHEAP_CASES,
     CHEAP_MOVE_CASES,
     CHEAP_WIRE_CASES,
+    FINDER_CASES,
     MOVE_CASES,
     TOLERANCE,
     UNCUT_CASES,
@@ -113,7 +114,7 @@ def test_without_labels_or_marks_the_circuit_is_run_whole(case):
     assert_exact(case, backend="aer")
 
 
-@given(UNCUT_CASES, st.integers(1, 5))
+@given(FINDER_CASES, st.integers(1, 3))
 @law(25)
 def test_the_cut_finder_leaves_the_value_as_it_is(case, max_qubits):
     assert_exact(case, max_qubits=max_qubits)
