@@ -26,7 +26,7 @@ from qcutsim.records import (
     RunRecord,
     read_records,
 )
-from qcutsim.runtime import Driver, Pool, TaskFunctionSource, make_pool
+from qcutsim.runtime import MOST_WORKERS, Driver, Pool, TaskFunctionSource, make_pool
 from qcutsim.runtime.loop import run_async
 from qcutsim.scenario import Cell, Scenario, Workload, record_fields
 from qcutsim.seeds import derived_seed, straggler_delays_s, stream
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 LOG_NAME = "run.jsonl"
 WARM_UP_QUERIES = 2
-
-MOST_WORKERS = 256
-"""More processes than this on one host are a mistake rather than a question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,15 @@ class _Step:
 class ContractionTree:
     """A path worked out for the sizes of one network.
 
-    ``work`` counts multiply-adds a point; ``peak`` is the largest tensor, in elements.
+    ``work`` counts multiply-adds a point; ``peak`` is the largest tensor, in elements, and
+    ``total`` that of all.
     """
 
     inputs: int
     steps: tuple[_Step, ...]
     work: int
     peak: int
+    total: int
 
     @classmethod
     def of(cls, network: Network, path: Path) -> ContractionTree:
@@ -91,7 +93,7 @@ class ContractionTree:
         tensors = [tuple(indices) for indices in network.tensors]
         size = network.sizes
         steps, work = [], 0
-        peak = max((_volume(indices, size) for indices in tensors), default=1)
+        volumes = [_volume(indices, size) for indices in tensors]
         for left, right in path:
             a, b = tensors[left], tensors[right]
             common = [index for index in a if index in b]
@@ -110,8 +112,8 @@ class ContractionTree:
             )
             tensors.append((*kept_a, *kept_b))
             work += _volume([*kept_a, *common, *kept_b], size)
-            peak = max(peak, _volume(tensors[-1], size))
-        return cls(len(network.tensors), tuple(steps), work, peak)
+            volumes.append(_volume(tensors[-1], size))
+        return cls(len(network.tensors), tuple(steps), work, max(volumes), sum(volumes))
 
     def contract(self, tensors: Sequence[FloatArray], points: int) -> FloatArray:
         """The value of the network at each point, shape (points,)."""
@@ -130,8 +132,21 @@ class ContractionTree:
             known.append(product.reshape(len(product), *step.left_shape, *step.right_shape))
         return known
 
-    def gradients(self, tensors: Sequence[FloatArray], points: int) -> list[FloatArray]:
-        """Derivative of the value by every input tensor, each (points, ...): reverse mode."""
+    def gradients(
+        self, tensors: Sequence[FloatArray], points: int, wanted: int
+    ) -> list[FloatArray]:
+        """Derivative of the value by each of the first ``wanted`` tensors, (points, ...)."""
+        # Reverse mode keeps every intermediate, and as much again.
+        group = max(1, GROUP_ELEMENTS // (2 * self.total))
+        parts = [
+            self._backward([_rows(t, start, group) for t in tensors], min(group, points - start))[
+                :wanted
+            ]
+            for start in range(0, points, group)
+        ]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def _backward(self, tensors: Sequence[FloatArray], points: int) -> list[FloatArray]:
         known = self._forward(list(tensors))
         adjoint: list[FloatArray | None] = [None] * len(known)
         adjoint[-1] = np.ones((points, 1, 1))

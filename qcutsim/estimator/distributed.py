@@ -26,6 +26,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
 from qcutsim.dispatch import make_policy
 from qcutsim.errors import InputError
+from qcutsim.estimator.arguments import UNSET, Unset, check_counts, check_labels, check_seed
 from qcutsim.estimator.backends import Backend, make_backend
 from qcutsim.estimator.estimate import CallerExecutor, QueryOutcome, estimate
 from qcutsim.estimator.estimatorlog import EstimatorLog
@@ -43,22 +44,8 @@ from qcutsim.runtime import Driver, Pool
 from qcutsim.runtime.loop import DaemonThreads
 from qcutsim.seeds import derived_seed
 
-MOST_COUNT = 10**15
-"""More shots than this are a mistake."""
-
 DEFAULT_PRECISION = 0.015625
 """Standard error aimed at where neither shots nor a precision is given, as Qiskit's own."""
-
-
-class _Unset:
-    """The type of :data:`UNSET`."""
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET = _Unset()
-"""No number of shots was given: a run's precision decides."""
 
 
 class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
@@ -73,7 +60,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         total_shots: a budget a query (one binding), spread over its distinct subexperiments.
         num_samples: draw so many joint QPD terms instead of summing over all.
         pipeline: ``planned``, or ``upstream`` (qiskit-addon-cutting, one task a circuit).
-        backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on.
+        backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on,
+            whose randomness must not start anew with each run.
         noise_model: of Aer; mid-circuit measurements are then simulated shot by shot.
         pass_manager: applied to every circuit before a sampler gets it.
         device: where ``batched`` computes, as torch names it.
@@ -106,7 +94,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         *,
         partition_labels: Sequence[Hashable] | None = None,
         max_qubits: int | None = None,
-        shots: int | _Unset | None = UNSET,
+        shots: int | Unset | None = UNSET,
         total_shots: int | None = None,
         num_samples: int | None = None,
         pipeline: str = "planned",
@@ -123,24 +111,24 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         covariance: bool = False,
         limits: Limits | None = None,
     ) -> None:
-        _check_counts(
+        check_counts(
             max_qubits=max_qubits, total_shots=total_shots, num_samples=num_samples, chunk=chunk
         )
-        if not isinstance(shots, _Unset):
-            _check_counts(shots=shots)
+        if not isinstance(shots, Unset):
+            check_counts(shots=shots)
             if shots is not None and total_shots is not None:
                 raise InputError("shots and total_shots were both given; give one of them")
         if partition_labels is not None and max_qubits is not None:
             raise InputError("partition_labels and max_qubits were both given; give one of them")
         self._cut = CutOptions(
-            partition_labels=_check_labels(partition_labels), max_qubits=max_qubits
+            partition_labels=check_labels(partition_labels), max_qubits=max_qubits
         )
-        self._shots = shots if isinstance(shots, _Unset) or shots is None else int(shots)
+        self._shots = shots if isinstance(shots, Unset) or shots is None else int(shots)
         self._total_shots = None if total_shots is None else int(total_shots)
         self._limits = limits or Limits()
         self._covariance = covariance
         self._policy = policy
-        self.seed = _check_seed(seed)
+        self.seed = check_seed(seed)
         make_policy(policy)
         self._backend = make_backend(
             backend, noise_model=noise_model, device=device, pass_manager=pass_manager
@@ -168,7 +156,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         return {
             "partition_labels": self._cut.shown,
             "max_qubits": self._cut.max_qubits,
-            "shots": None if isinstance(self._shots, _Unset) else self._shots,
+            "shots": None if isinstance(self._shots, Unset) else self._shots,
             "total_shots": self._total_shots,
             "pipeline": self._pipeline.name,
             "pool": self._host.spec.kind,
@@ -265,7 +253,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
     def _shots_for(self, precision: float | None) -> Shots:
         if self._total_shots is not None:
             return Shots(total=self._total_shots)
-        if not isinstance(self._shots, _Unset):
+        if not isinstance(self._shots, Unset):
             return Shots(each=self._shots)
         asked = DEFAULT_PRECISION if precision is None else precision
         if not 0 <= asked < math.inf:
@@ -324,37 +312,6 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
     def _clock(self) -> float:
         return time.monotonic() - self._start_s
-
-
-def _check_counts(**counts: Any) -> None:
-    for name, count in counts.items():
-        is_count = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-        if count is not None and not (is_count and 1 <= count <= MOST_COUNT):
-            raise InputError(
-                f"{name} is {count!r}; expected a whole number of at least 1 (at most "
-                f"{MOST_COUNT:.0e})"
-            )
-
-
-def _check_seed(seed: Any) -> int:
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
-        return int(seed)
-    raise InputError(f"seed is {seed!r}; expected a whole number of at least 0")
-
-
-def _check_labels(labels: Any) -> Sequence[Hashable] | None:
-    if labels is None:
-        return None
-    try:
-        listed: Sequence[Hashable] = tuple(labels)
-        hash(listed)
-    except TypeError:
-        raise InputError(
-            f"partition_labels is {labels!r}; expected one label a qubit, such as 'AABB'"
-        ) from None
-    return labels if isinstance(labels, str) else listed
 
 
 def _make_pipeline(

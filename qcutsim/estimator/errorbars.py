@@ -109,7 +109,7 @@ def _moments(
         ]
         return _joined(groups), False
     tree = problem.network.tree(optimised_path)
-    gradients = tree.gradients(problem.operands, problem.values)[: len(partitions)]
+    gradients = tree.gradients(problem.operands, problem.values, len(partitions))
     return first_order(partitions, gradients, pairs), True
 
 

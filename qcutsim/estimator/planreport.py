@@ -25,7 +25,7 @@ class PlanReport:
         accounting: numbers of subexperiments, shots and reconstruction steps.
         shots: of one binding.
         contraction_work: multiply-adds a value, along the path found.
-        memory_bytes: of the largest array a binding needs.
+        memory_bytes: of the largest array a binding needs; a few of them live at a time.
         nominal_variance: sampling overhead x norm^2 x bases / shots, what sampling joint terms
             one shot at a time would give (Eq. (5) of arXiv:1909.07534) and a budget follows
             from; the true one is mostly smaller. ``None`` for exact values.

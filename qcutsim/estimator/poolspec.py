@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from qcutsim.errors import InputError
+from qcutsim.runtime import MOST_WORKERS
 
 KINDS = ("inline", "threads", "processes")
-MOST_WORKERS = 256
-"""More than this on one host is a mistake rather than a question."""
 
 
 @dataclass(frozen=True, slots=True)

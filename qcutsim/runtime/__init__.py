@@ -5,11 +5,12 @@ from __future__ import annotations
 from qcutsim.errors import InputError
 from qcutsim.runtime.driver import Driver, Execution, Task, TaskRun
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
-from qcutsim.runtime.pools import InlinePool, Pool, PoolListener, ThreadPool
+from qcutsim.runtime.pools import MOST_WORKERS, InlinePool, Pool, PoolListener, ThreadPool
 from qcutsim.runtime.processes import ProcessPool
 from qcutsim.runtime.work import TaskFunctionSource, load_function
 
 __all__ = [
+    "MOST_WORKERS",
     "Driver",
     "Execution",
     "InlinePool",

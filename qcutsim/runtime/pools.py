@@ -15,6 +15,10 @@ from qcutsim.runtime.work import TaskFunctionSource, load_function, perform
 CancelMode = Literal["none", "sleep_only", "kill"]
 
 
+MOST_WORKERS = 256
+"""More workers than this on one host are a mistake rather than a question."""
+
+
 class PoolListener(Protocol):
     """Hears from a pool, on the event loop's thread."""
 

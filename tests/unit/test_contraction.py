@@ -68,7 +68,7 @@ def test_gradients_are_the_network_without_the_tensor(network, points, seed):
     tensors = operands(network, points, seed)
     others = operands(network, points, seed + 1000)
     tree = ContractionTree.of(network, optimised_path(network))
-    gradients = tree.gradients(tensors, points)
+    gradients = tree.gradients(tensors, points, len(network.partitions))
     for number in range(len(network.partitions)):
         replaced = [*tensors[:number], others[number], *tensors[number + 1 :]]
         flat = gradients[number].reshape(points, -1) * others[number].reshape(points, -1)

@@ -15,7 +15,7 @@ from qiskit_aer.primitives import SamplerV2 as AerSampler
 
 from qcutsim import DistributedEstimator, Limits
 from qcutsim.errors import ExecutionError, InputError
-from qcutsim.estimator.distributed import UNSET
+from qcutsim.estimator.arguments import UNSET
 from qcutsim.learning import model_circuit
 from qcutsim.records import QueryRecord, RunRecord, TaskRecord, read_records
 from qcutsim.workload import WorkloadShape

@@ -1,0 +1,58 @@
+"""Arguments of the estimator, checked when they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from qcutsim.errors import InputError
+
+MOST_COUNT = 10**15
+"""More shots than this are a mistake."""
+
+
+class Unset:
+    """The type of :data:`UNSET`."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = Unset()
+"""No number of shots was given: a run's precision decides."""
+
+
+def check_counts(**counts: Any) -> None:
+    """Raises ``InputError`` where a number is neither ``None`` nor a count, and names it."""
+    for name, count in counts.items():
+        is_count = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+        if count is not None and not (is_count and 1 <= count <= MOST_COUNT):
+            raise InputError(
+                f"{name} is {count!r}; expected a whole number of at least 1 (at most "
+                f"{MOST_COUNT:.0e})"
+            )
+
+
+def check_seed(seed: Any) -> int:
+    """The seed, or a fresh one for ``None``. Raises ``InputError`` where it is no seed."""
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
+        return int(seed)
+    raise InputError(f"seed is {seed!r}; expected a whole number of at least 0")
+
+
+def check_labels(labels: Any) -> Sequence[Hashable] | None:
+    """Partition labels as given. Raises ``InputError`` where they are no labels at all."""
+    if labels is None:
+        return None
+    try:
+        listed: Sequence[Hashable] = tuple(labels)
+        hash(listed)
+    except TypeError:
+        raise InputError(
+            f"partition_labels is {labels!r}; expected one label a qubit, such as 'AABB'"
+        ) from None
+    return labels if isinstance(labels, str) else listed
