@@ -80,8 +80,10 @@ class JointTerms:
         total = self.scale[None, :]
         with np.errstate(over="ignore"):
             for cut, weight in enumerate(weights):
-                chance = 1.0 if self.probabilities is None else self.probabilities[cut]
-                total = total * (weight / chance)[:, self.ids[:, cut]]
+                own = weight[:, self.ids[:, cut]]
+                if self.probabilities is not None:
+                    own = own / self.probabilities[cut][self.ids[:, cut]]
+                total = total * own
         if not np.isfinite(total).all():
             raise InputError(
                 f"the joint terms of {len(weights)} cuts have weights beyond any float; cut "

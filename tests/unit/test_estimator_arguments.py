@@ -205,6 +205,14 @@ def test_a_sample_of_joint_terms_runs_only_the_settings_it_needs():
         ).run([(circuit, "Z" * 8)]).result()
 
 
+def test_terms_of_weight_zero_are_never_drawn():
+    circuit = QuantumCircuit(2)
+    circuit.rzz(Parameter("a"), 0, 1)
+    one = estimator(num_samples=10, shots=None)
+    (result,) = one.run([(circuit, "ZZ", [0.0])]).result()
+    assert (float(result.data.evs), float(result.data.stds)) == (1.0, 0.0)
+
+
 def test_a_plan_without_values_takes_cut_angles_at_their_worst():
     circuit = QuantumCircuit(2)
     circuit.rzz(Parameter("a"), 0, 1)
