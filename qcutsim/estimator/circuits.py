@@ -87,7 +87,10 @@ def _leaf(operation: Any, qubits: tuple[int, ...], has_clbits: bool) -> Iterator
     if not _is_parameterised(operation) and len(qubits) <= 2 and _has_matrix(operation):
         yield Leaf(name, qubits, operation)
         return
-    raise InputError(f"the circuit holds {name!r}, which cannot be estimated: it is no gate")
+    raise InputError(
+        f"the circuit holds {name!r}, which cannot be taken apart into gates; decompose or "
+        "transpile the circuit first"
+    )
 
 
 def _has_matrix(operation: Any) -> bool:

@@ -66,7 +66,12 @@ def point_errors(
     diagonal = np.flatnonzero(asked[:, 0] == asked[:, 1])
     if means_are_true:
         excess = plug_in
-    variances = positive_variance(excess[diagonal], plug_in[diagonal])
+    is_product = not problem.cuts and problem.joint is None
+    variances = positive_variance(
+        excess[diagonal],
+        plug_in[diagonal],
+        factors=len(problem.data) if is_product else None,
+    )
     covariance = None
     if wants_covariance:
         covariance = np.zeros((count, count))

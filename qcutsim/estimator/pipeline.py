@@ -38,26 +38,29 @@ class Shots:
         """Whether values are exact instead of sampled."""
         return self.each is None and self.total is None and self.precision is None
 
-    def resolve(self, sampling_overhead: float, norm: float, bases: int, most: int) -> Shots:
-        """Turn a precision into a budget: overhead x norm^2 x bases / precision^2.
+    def partition_budget(
+        self, sampling_overhead: float, norm: float, groups: int, most: int
+    ) -> int:
+        """Shots of each of ``groups`` (partition, basis) for the precision that was asked.
 
-        ``norm`` is the largest sum of absolute weights among the observables. That is what
-        sampling joint terms one shot at a time needs (Eq. (5) of arXiv:1909.07534), once for
-        each of the measurement bases among which the shots are shared.
+        overhead x norm^2 / precision^2, with ``norm`` the largest sum of absolute weights among
+        the observables: what sampling joint terms one shot at a time needs (Eq. (5) of
+        arXiv:1909.07534). Spread over settings by their absolute weight it keeps the standard
+        error at or below the precision, to first order.
 
         Raises:
-            InputError: that is more than ``most`` shots.
+            InputError: that is more than ``most`` shots for all groups.
         """
         if self.precision is None:
-            return self
-        budget = sampling_overhead * norm**2 * bases / self.precision**2
-        if not budget <= most:
+            raise ValueError("no precision was asked for")
+        budget = sampling_overhead * norm**2 / self.precision**2
+        if not budget * groups <= most:
             raise InputError(
-                f"precision {self.precision} needs {budget:.1e} shots with a sampling overhead "
-                f"of {sampling_overhead:.1e} (limit {most:.1e}); give shots or total_shots, cut "
-                "less, or ask for less precision"
+                f"precision {self.precision} needs {budget * groups:.1e} shots with a sampling "
+                f"overhead of {sampling_overhead:.1e} (limit {most:.1e}); give shots or "
+                "total_shots, cut less, or ask for less precision"
             )
-        return Shots(total=max(1, math.ceil(budget)))
+        return max(1, math.ceil(budget))
 
 
 @dataclass(frozen=True, slots=True)

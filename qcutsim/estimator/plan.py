@@ -137,9 +137,10 @@ class CutPlan:
             return float(np.exp(np.max(logs)))
 
     @property
-    def bases(self) -> int:
-        """Measurement bases of the partition that has the most."""
-        return max(len(template.program.bases) for template in self.templates)
+    def measurement_groups(self) -> int:
+        """Measurement bases, summed over the partitions."""
+        programs = [self.template_of(p).program for p in range(len(self.partitions))]
+        return sum(len(program.bases) for program in programs)
 
     @property
     def contraction_work(self) -> int:

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from qcutsim.errors import InputError
+from qcutsim.estimator.allocation import allocate
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.backends import Backend, ChunkOrder
 from qcutsim.estimator.combination import combine
@@ -25,7 +26,7 @@ from qcutsim.estimator.reconstruction import (
     Reconstruction,
     joint_settings,
 )
-from qcutsim.estimator.sampling import PartitionData, sample, spread_shots
+from qcutsim.estimator.sampling import PartitionData, sample
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
 from qcutsim.runtime import load_function
 from qcutsim.seeds import stream
@@ -92,7 +93,9 @@ class PlannedWork:
             are_alike=self._joint is None,
         )
         self._check_memory()
-        self._shots = self._shots_of_partitions()
+        self._shots = allocate(
+            query.shots, plan, self._weights, self._settings, query.norm, options.limits
+        )
         self._wanted, self._combination = combine(query, plan.terms)
         self._classes: dict[TaskClass, int] = {}
         self.subexperiments = list(self._make_tasks()) if plan.terms else []
@@ -141,26 +144,6 @@ class PlannedWork:
         if self._joint is None:
             return [np.arange(math.prod(size)) for size in sizes]
         return [np.unique(s) for s in joint_settings(self.plan.cuts, sizes, self._joint)]
-
-    def _shots_of_partitions(self) -> list[IntArray] | None:
-        """Shots of each partition's subexperiments, (settings, bases), alike for all rows."""
-        overhead = self.plan.sampling_overhead(self._weights)
-        shots = self._query.shots.resolve(
-            overhead, self._query.norm, self.plan.bases, self._options.limits.total_shots
-        )
-        if shots.is_exact or not self.plan.terms:
-            return None
-        shapes = [
-            (len(settings), len(self.plan.template_of(p).program.bases))
-            for p, settings in enumerate(self._settings)
-        ]
-        if shots.total is None:
-            return [np.full(shape, shots.each, dtype=np.int64) for shape in shapes]
-        ends = np.cumsum([math.prod(shape) for shape in shapes])
-        count = int(ends[-1])
-        total = shots.total if self._query.shots.precision is None else max(shots.total, count)
-        spread = np.split(spread_shots(total, count), ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(spread, shapes, strict=True)]
 
     def _make_tasks(self) -> Iterator[ChunkTask]:
         backend = self._options.backend

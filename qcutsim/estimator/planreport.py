@@ -26,9 +26,9 @@ class PlanReport:
         shots: of one binding.
         contraction_work: multiply-adds a value, along the path found.
         memory_bytes: of the largest array a binding needs; a few of them live at a time.
-        nominal_variance: sampling overhead x norm^2 x bases / shots, what sampling joint terms
-            one shot at a time would give (Eq. (5) of arXiv:1909.07534) and a budget follows
-            from; the true one is mostly smaller. ``None`` for exact values.
+        nominal_variance: sampling overhead x norm^2 over the shots of a partition and basis, on
+            average: what sampling joint terms one shot at a time would give (Eq. (5) of
+            arXiv:1909.07534); the true one is mostly smaller. ``None`` for exact values.
         expected_stds: standard error of each point, from exact outcome distributions at the
             given parameter values, worked out in the caller; ``None`` where none were given,
             values are exact, or there are too many subexperiments.
@@ -106,7 +106,7 @@ def report_plan(
     accounting = prepared.accounting
     nominal = None
     if accounting.shots_asked:
-        scale = accounting.sampling_overhead * query.norm**2 * plan.bases
+        scale = accounting.sampling_overhead * query.norm**2 * plan.measurement_groups
         nominal = scale / accounting.shots_asked
     return PlanReport(
         partitions=tuple(

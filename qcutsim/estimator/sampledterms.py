@@ -99,6 +99,7 @@ def first_order_sampled_moments(
     ]
     left, right = pairs
     total = np.zeros(len(left))
+    own_noise = np.zeros((len(left), len(joint.ids)))
     for number, partition in enumerate(partitions):
         others = weights.copy()
         for other, factor in enumerate(read):
@@ -112,10 +113,15 @@ def first_order_sampled_moments(
         covariance = partition.covariance[rows, subs, other_subs]
         part = np.einsum("ps,ps,ps->p", gradient[left], gradient[right], covariance)
         total += np.where(rows == other_rows, part, 0.0)
+        per_draw = others * samples / multiplicity
+        shared = np.where((rows == other_rows)[:, None], covariance[:, settings[number]], 0.0)
+        own_noise += per_draw[left] * per_draw[right] * shared
     draws = weights * samples / multiplicity
     for factor in read:
         draws = draws * factor
     centred = draws - values[:, None]
     spread = np.einsum("j,pj,pj->p", multiplicity, centred[left], centred[right])
-    total += spread / (samples * max(1, samples - 1))
-    return Moments(total, total)
+    # What the draws scatter holds the shots' noise too, save what they have in common.
+    noise = np.einsum("j,pj->p", multiplicity, own_noise) / samples
+    between = (spread / max(1, samples - 1) - noise + total) / samples
+    return Moments(*([total + np.where(left == right, np.maximum(between, 0), between)] * 2))

@@ -35,6 +35,7 @@ from qcutsim.estimator.aer import (
     decode_registers,
     encode_circuit,
 )
+from qcutsim.estimator.allocation import weighted_shots
 from qcutsim.estimator.arrays import FloatArray
 from qcutsim.estimator.circuits import flatten
 from qcutsim.estimator.counts import show_count
@@ -190,14 +191,30 @@ class UpstreamPrepared:
         self._overhead = math.prod(
             basis.overhead for basis in (self._problem.bases or () if self._problem else ())
         )
-        bases = max((size // max(1, len(coefficients)) for size in self._sizes), default=1)
-        shots = _shots_of(query, self._overhead, bases, len(circuits), limits)
+        shots = self._shots_of(query, len(circuits), limits)
         self._classes = classes
         self.subexperiments = [
             UpstreamSubexperiment(circuit, count, seed, index)
             for (_, circuit), count, seed, index in zip(
                 circuits, shots, seeds, indices, strict=True
             )
+        ]
+
+    def _shots_of(self, query: Query, circuits: int, limits: Limits) -> list[int]:
+        shots = query.shots
+        if shots.is_exact or not circuits:
+            return [0] * circuits
+        if shots.each is not None:
+            return [shots.each] * circuits
+        if shots.total is not None:
+            return [int(count) for count in spread_shots(shots.total, circuits)]
+        # Circuits are listed partition by partition, joint term by joint term, basis by basis.
+        joint = np.abs([weight for weight, _ in self._coefficients])
+        groups = circuits // len(joint)
+        budget = shots.partition_budget(self._overhead, query.norm, groups, limits.total_shots)
+        each = weighted_shots(joint, budget)
+        return [
+            count for size in self._sizes for count in np.repeat(each, size // len(joint)).tolist()
         ]
 
     @cached_property
@@ -256,7 +273,8 @@ class UpstreamPrepared:
         if self._query.shots.is_exact:
             return Estimates(estimates, np.zeros(count))
         excess, plug_in = self._variances(results, weights)
-        return Estimates(estimates, np.sqrt(positive_variance(excess, plug_in)))
+        factors = None if self._cuts else len(self._partitions)
+        return Estimates(estimates, np.sqrt(positive_variance(excess, plug_in, factors=factors)))
 
     def _library_result(self, results: Sequence[bytes]) -> Any:
         if not self._query.shots.is_exact:
@@ -339,18 +357,6 @@ def _signs(registers: Mapping[str, Any], masks: Sequence[int]) -> FloatArray:
         odd = (np.bitwise_count(kept).sum(axis=1) + qpd) & 1
         signs.append(1.0 - 2.0 * odd)
     return np.stack(signs, axis=1)
-
-
-def _shots_of(
-    query: Query, overhead: float, bases: int, circuits: int, limits: Limits
-) -> list[int]:
-    shots = query.shots.resolve(overhead, query.norm, bases, limits.total_shots)
-    if shots.is_exact:
-        return [0] * circuits
-    if shots.total is not None and circuits:
-        total = shots.total if query.shots.precision is None else max(shots.total, circuits)
-        return [int(count) for count in spread_shots(total, circuits)]
-    return [shots.each or 0] * circuits
 
 
 def _classify(

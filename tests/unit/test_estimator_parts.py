@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qcutsim.errors import InputError
 from qcutsim.estimator import Shots
+from qcutsim.estimator.allocation import weighted_shots
 from qcutsim.estimator.observables import measure_terms, pauli_terms
 from qcutsim.estimator.plan import Template
 from qcutsim.estimator.poolspec import PoolSpec
@@ -32,11 +33,15 @@ def test_a_budget_is_spread_evenly_and_whole(total, count):
 
 
 def test_a_precision_becomes_the_budget_of_the_sampling_overhead():
-    assert Shots(precision=0.1).resolve(9.0, 2.0, 1, 10**6) == Shots(total=3600)
-    assert Shots(precision=0.1).resolve(9.0, 2.0, 3, 10**6) == Shots(total=10800)
-    assert Shots(each=5).resolve(9.0, 2.0, 1, 1) == Shots(each=5)
-    with pytest.raises(InputError, match=r"precision 0\.1 needs.*limit"):
-        Shots(precision=0.1).resolve(float("inf"), 1.0, 1, 10**12)
+    asked = Shots(precision=0.1)
+    assert asked.partition_budget(9.0, 2.0, 2, 10**6) == 3600
+    for overhead, most in ((float("inf"), 10**12), (9.0, 1799)):
+        with pytest.raises(InputError, match=r"precision 0\.1 needs.*limit"):
+            asked.partition_budget(overhead, 1.0, 2, most)
+
+
+def test_shots_by_weight_are_in_proportion_and_never_too_few():
+    assert weighted_shots(np.array([3.0, 1.0, 0.0]), 101).tolist() == [76, 26, 2]
 
 
 @given(
@@ -129,7 +134,7 @@ def test_the_error_of_a_product_is_right_on_average_where_factors_vanish(means):
     product = factors.prod(axis=0) ** 2
     excess = product - (factors**2 - 1).prod(axis=0)
     plug_in = (factors**2 + 1).prod(axis=0) - product
-    estimate = positive_variance(excess, plug_in)
+    estimate = positive_variance(excess, plug_in, factors=len(means))
     true_variance = np.prod(np.square(means) + 1.0) - np.prod(np.square(means))
     assert (estimate >= 0).all()
     assert np.sqrt(estimate.mean() / true_variance) == pytest.approx(1, abs=0.07)
@@ -137,11 +142,15 @@ def test_the_error_of_a_product_is_right_on_average_where_factors_vanish(means):
 
 def test_a_variance_that_is_clear_is_kept():
     excess, plug_in = np.array([2.0, 5.0, 1.0]), np.array([4.0, 5.5, 1.0])
-    np.testing.assert_array_equal(positive_variance(excess, plug_in), excess)
+    for factors in (2, None):
+        kept = positive_variance(excess, plug_in, factors=factors)
+        np.testing.assert_array_equal(kept, excess)
+    below = positive_variance(np.array([-1.0]), np.array([2.0]), factors=None)
+    assert below.tolist() == pytest.approx([0.15])
 
 
 def test_a_variance_that_cannot_be_told_stays_unknown():
-    assert np.isnan(positive_variance(np.array([np.nan]), np.array([np.nan]))).all()
+    assert np.isnan(positive_variance(np.array([np.nan]), np.array([np.nan]), factors=2)).all()
 
 
 def test_a_program_travels_as_bytes():

@@ -1,0 +1,78 @@
+"""How many shots each distinct subexperiment of a plan gets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.pipeline import Shots
+from qcutsim.estimator.plan import CutPlan, Limits
+from qcutsim.estimator.sampling import spread_shots
+
+LEAST_SHOTS = 2
+"""With fewer, a subexperiment's variance cannot be told."""
+
+
+def allocate(
+    shots: Shots,
+    plan: CutPlan,
+    weights: Sequence[FloatArray],
+    settings: Sequence[IntArray],
+    norm: float,
+    limits: Limits,
+) -> list[IntArray] | None:
+    """Shots of each partition's subexperiments, (settings, bases); ``None`` for exact values.
+
+    Args:
+        shots: what was asked.
+        plan: of the query.
+        weights: QPD weights of each cut, (1 or bindings, terms).
+        settings: joint settings that each partition runs.
+        norm: the largest sum of absolute weights among the observables.
+        limits: what a precision may lead to.
+
+    Raises:
+        InputError: a budget is too small, or a precision asks for too much.
+    """
+    if shots.is_exact or not plan.terms:
+        return None
+    bases = [len(plan.template_of(p).program.bases) for p in range(len(settings))]
+    shapes = [(len(own), count) for own, count in zip(settings, bases, strict=True)]
+    if shots.each is not None:
+        return [np.full(shape, shots.each, dtype=np.int64) for shape in shapes]
+    if shots.total is not None:
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        spread = np.split(spread_shots(shots.total, int(ends[-1])), ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(spread, shapes, strict=True)]
+    overhead = plan.sampling_overhead(weights)
+    budget = shots.partition_budget(overhead, norm, sum(bases), limits.total_shots)
+    shares = _setting_weights(plan, weights)
+    return [
+        np.repeat(weighted_shots(share[own], budget)[:, None], count, axis=1)
+        for share, own, count in zip(shares, settings, bases, strict=True)
+    ]
+
+
+def weighted_shots(weights: FloatArray, budget: int) -> IntArray:
+    """A budget over subexperiments in proportion to their weights, each at least two shots."""
+    shares = np.ceil(budget * weights / weights.sum())
+    counts: IntArray = np.maximum(shares, LEAST_SHOTS).astype(np.int64)
+    return counts
+
+
+def _setting_weights(plan: CutPlan, weights: Sequence[FloatArray]) -> list[FloatArray]:
+    """For each partition the absolute weight of the QPD terms that use each joint setting."""
+    marginals = []
+    for cut, own in zip(plan.cuts, weights, strict=True):
+        (coupling,) = cut.basis.coupling(np.abs(own).mean(axis=0, keepdims=True))
+        marginals.append((coupling.sum(axis=1), coupling.sum(axis=0)))
+    found = []
+    for indices in plan.network.partitions:
+        share = np.ones(1)
+        for index in indices:
+            share = np.outer(share, marginals[index // 2][index % 2]).ravel()
+        found.append(share)
+    return found
