@@ -225,7 +225,7 @@ def measure_reconstruction(context: Context) -> None:
         shots=Shots(each=SHOTS),
         seed=1,
     )
-    sampled, counts = _run_work(query, SamplerV2(seed=1))
+    sampled, counts = _run_work(query, SamplerV2())
     exact, probabilities = _run_work(query, "batched")
     data = _partition_data(sampled, counts)
     combination = combine(query, sampled.plan.terms)[1]
