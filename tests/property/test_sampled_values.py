@@ -18,7 +18,7 @@ from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 from scipy import stats
 
-from qcutsim import DistributedEstimator
+from qcutsim import DistributedEstimator, Limits
 from qcutsim.errors import InputError
 
 FALSE_ALARMS = 1e-4
@@ -159,6 +159,14 @@ def test_the_standard_error_holds_where_both_factors_of_a_value_vanish():
     evs, stds = case.repeated(4000, seed=3)
     assert abs(relative_error(evs, stds, 0.0)) < 0.1
     assert np.sqrt(np.mean(stds**2)) == pytest.approx(1 / shots, rel=0.1)
+
+
+def test_the_standard_error_of_drawn_terms_holds_to_first_order_too():
+    """Within 10 %, seed 6, 1000 jobs; false-alarm rate 1e-5."""
+    options = {**ABCD, "shots": 200, "num_samples": 100, "limits": Limits(variance_work=1)}
+    case = Sampled(CHAIN, ONE_TERM, options)
+    evs, stds = case.repeated(1000, seed=6)
+    assert abs(relative_error(evs, stds, case.exact)) < 0.1
 
 
 def test_the_standard_error_holds_where_all_first_orders_of_a_cut_value_vanish():
