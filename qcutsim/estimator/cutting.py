@@ -123,12 +123,13 @@ def cut_leaves(
     qubits: int,
     *,
     partition_labels: Sequence[Hashable] | None = None,
+    by_connectivity: bool = False,
 ) -> CutCircuit:
     """Split a circuit at its cuts.
 
     Gates between qubits of different labels are cut. Without labels, ``CutWire`` and
     ``TwoQubitQPDGate`` mark the cuts and the partitions are what stays connected; without any
-    mark the circuit is one partition.
+    mark the circuit is one partition, unless it is to be split ``by_connectivity`` anyway.
 
     Raises:
         InputError: labels do not fit the circuit, labels and ``CutWire`` meet, or an operation
@@ -141,7 +142,7 @@ def cut_leaves(
     total = qubits + len(wires)
     if partition_labels is not None:
         label_of: Sequence[Hashable] = list(partition_labels)
-    elif any(leaf.is_cut for leaf in leaves):
+    elif by_connectivity or any(leaf.is_cut for leaf in leaves):
         label_of = components(widened, total)
     else:
         label_of = [0] * total

@@ -48,7 +48,12 @@ def build_plan(
     numbered = _number_angles(leaves)
     if options.max_qubits is not None:
         numbered = mark_cuts(numbered, qubits, options.max_qubits, options.cut_finder_seed)
-    cut = cut_leaves(numbered, qubits, partition_labels=options.partition_labels)
+    cut = cut_leaves(
+        numbered,
+        qubits,
+        partition_labels=options.partition_labels,
+        by_connectivity=options.max_qubits is not None,
+    )
     _check_widths(cut, limits)
     if runs_all_settings:
         _check_settings(cut, limits.subexperiments, ", or raise limits.subexperiments")

@@ -163,7 +163,7 @@ def _prepare(circuit: QuantumCircuit, query: Query) -> tuple[QuantumCircuit, Any
         if leaf.is_cut and leaf.name not in ("cut_wire", "qpd_2q"):
             operation = TwoQubitQPDGate.from_instruction(operation)
         prepared.append(operation, list(leaf.qubits))
-    if labels is None and not any(leaf.is_cut for leaf in leaves):
+    if labels is None and cut.max_qubits is None and not any(leaf.is_cut for leaf in leaves):
         return prepared, "A" * circuit.num_qubits
     return prepared, labels
 

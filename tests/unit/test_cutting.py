@@ -110,6 +110,17 @@ def test_resets_that_change_nothing_are_left_out():
     assert not [operation for operation in operations if type(operation).__name__ == "Reset"]
 
 
+@pytest.mark.parametrize("edges", [[], [(0, 1), (2, 3)], [(0, 1), (1, 2), (2, 3)]])
+def test_no_partition_is_wider_than_asked(edges):
+    circuit = QuantumCircuit(4)
+    circuit.h(range(4))
+    for edge in edges:
+        circuit.cx(*edge)
+    plan = plan_of(circuit, "ZZZZ", max_qubits=2)
+    assert max(template.width for template in plan.templates) <= 2
+    assert len(plan.cuts) == (len(edges) == 3)
+
+
 def test_an_operation_on_three_qubits_is_decomposed_where_it_spans_partitions():
     circuit = QuantumCircuit(3)
     circuit.ccx(0, 1, 2)
