@@ -17,7 +17,6 @@ from qiskit import QuantumCircuit
 from qiskit.primitives import (
     BaseEstimatorV2,
     BaseSamplerV2,
-    DataBin,
     EstimatorPubLike,
     PrimitiveResult,
     PubResult,
@@ -270,7 +269,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         for query, placement in queries:
             for part, chosen in self._parts(query):
                 results.add(await self._run_query(part), placement, chosen)
-        return results.finish(seed=self.seed, make=_pub_result)
+        return results.finish(self.seed)
 
     def _parts(self, query: Query) -> list[tuple[Query, Any]]:
         if isinstance(self._pipeline, UpstreamPipeline):
@@ -357,7 +356,3 @@ def _make_pipeline(
                 raise InputError(f"pipeline 'upstream' does not take {option}; use 'planned'")
         return PoolSpec.parse(pool, default="processes"), UpstreamPipeline(limits)
     raise InputError(f"pipeline is {pipeline!r}; expected 'planned' or 'upstream'")
-
-
-def _pub_result(evs: Any, stds: Any, shape: tuple[int, ...], metadata: dict[str, Any]) -> PubResult:
-    return PubResult(DataBin(evs=evs, stds=stds, shape=shape), metadata)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from qiskit.primitives import PrimitiveResult, PubResult
+from qiskit.primitives import DataBin, PrimitiveResult, PubResult
 
 from qcutsim.estimator.arrays import IntArray
 from qcutsim.estimator.estimate import QueryOutcome
@@ -50,10 +50,10 @@ class PointResults:
             at = self._offsets[pubs] + flat
             self._covariance[np.ix_(at, at)] = outcome.estimates.covariance
 
-    def finish(self, *, seed: int, make: Callable[..., PubResult]) -> PrimitiveResult[PubResult]:
+    def finish(self, seed: int) -> PrimitiveResult[PubResult]:
         """All results; numbers of a PUB without shape are zero-dimensional arrays."""
         results = [
-            make(evs, stds, tuple(shape), metadata)
+            PubResult(DataBin(evs=evs, stds=stds, shape=tuple(shape)), metadata)
             for evs, stds, shape, metadata in zip(
                 self._evs, self._stds, self._shapes, self._metadata, strict=True
             )
