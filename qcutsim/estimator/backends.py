@@ -22,6 +22,7 @@ from qcutsim.estimator.programs import (
     LoadedProgram,
     load_program,
 )
+from qcutsim.estimator.reseeding import reseeded
 from qcutsim.extras import require
 from qcutsim.runtime import TaskFunctionSource
 
@@ -94,7 +95,7 @@ class ExactBackend:
 
 
 class SamplerBackend:
-    """A sampler of the user's; it has its own randomness and noise.
+    """A sampler of the user's; it has its own noise, and a seed of its own for every run.
 
     Args:
         sampler: any ``BaseSamplerV2``.
@@ -110,7 +111,7 @@ class SamplerBackend:
     chunk_subexperiments = 64
 
     def __init__(self, sampler: BaseSamplerV2, pass_manager: Any = None) -> None:
-        _check_seed(sampler)
+        reseeded(sampler, 0)  # refuses one that cannot be
         self._sampler = sampler
         self._passes = pass_manager
         self._circuits: dict[tuple[bytes, int, int], QuantumCircuit] = {}
@@ -141,9 +142,10 @@ class SamplerBackend:
                     order = [parameter.index for parameter in circuit.parameters]
                     pubs.append((circuit, values[rows][:, order], asked))
                     where.append((rows, position, basis))
-        for (rows, position, basis), result in zip(
-            where, self._sampler.run(pubs).result(), strict=True
-        ):
+        if not pubs:
+            return frequencies.tobytes()
+        sampler = reseeded(self._sampler, int(chunk.array_of(chunk.seeds, (-1,))[0]))
+        for (rows, position, basis), result in zip(where, sampler.run(pubs).result(), strict=True):
             frequencies[rows, position, basis] = _frequencies(loaded, result.data)
         return frequencies.tobytes()
 
@@ -208,22 +210,6 @@ class NoisyAerBackend:
                 circuit, basis_gates=self._basis_gates, optimization_level=1, seed_transpiler=0
             )
         return self._circuits[key]
-
-
-def _check_seed(sampler: Any) -> None:
-    """A seed that starts anew with each run would give all partitions the same randomness."""
-    options = getattr(sampler, "options", None)
-    seeds = [
-        getattr(sampler, "seed", None),
-        getattr(sampler, "_seed", None),
-        getattr(options, "seed_simulator", None),
-    ]
-    if any(isinstance(seed, (int, np.integer)) for seed in seeds):
-        raise InputError(
-            f"the {type(sampler).__name__} has a fixed seed, with which it repeats its outcomes: "
-            "partitions would not be independent, nor jobs; give it none, or, where it takes "
-            "one, a numpy Generator as seed"
-        )
 
 
 def _encode_sampled(order: ChunkOrder) -> bytes:

@@ -59,8 +59,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         total_shots: a budget a query (one binding), spread over its distinct subexperiments.
         num_samples: draw so many joint QPD terms instead of summing over all.
         pipeline: ``planned``, or ``upstream`` (qiskit-addon-cutting, one task a circuit).
-        backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on,
-            whose randomness must not start anew with each run.
+        backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on; from
+            a fixed seed of its own another one is derived for every run.
         noise_model: of Aer; mid-circuit measurements are then simulated shot by shot.
         pass_manager: applied to every circuit before a sampler gets it.
         device: where ``batched`` computes, as torch names it.
