@@ -94,7 +94,46 @@ class ExactBackend:
         ).encode()
 
 
-class SamplerBackend:
+class _SamplingBackend:
+    """What backends have in common that sample by themselves, in the caller's process."""
+
+    is_exact = False
+    in_caller = True
+    has_all_settings_at_once = False
+
+    def __init__(self) -> None:
+        self._circuits: dict[tuple[bytes, int, int], QuantumCircuit] = {}
+
+    @property
+    def task_function(self) -> TaskFunctionSource:
+        return self.run_chunk
+
+    def encode(self, order: ChunkOrder) -> bytes:
+        return Chunk(
+            order.program,
+            len(order.values),
+            order.values.tobytes(),
+            order.settings.tobytes(),
+            shots=order.shots.tobytes(),
+            seeds=order.seeds.tobytes(),
+        ).encode()
+
+    def run_chunk(self, payload: bytes) -> bytes:
+        """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
+        raise NotImplementedError
+
+    def _prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """The circuit as it is run; done once for each subexperiment of a program."""
+        raise NotImplementedError
+
+    def _circuit(self, program: bytes, setting: int, basis: int) -> QuantumCircuit:
+        key = (program, setting, basis)
+        if key not in self._circuits:
+            self._circuits[key] = self._prepare(load_program(program).circuit(setting, basis))
+        return self._circuits[key]
+
+
+class SamplerBackend(_SamplingBackend):
     """A sampler of the user's; it has its own noise, and a seed of its own for every run.
 
     Args:
@@ -105,26 +144,15 @@ class SamplerBackend:
     """
 
     name = "sampler"
-    is_exact = False
-    in_caller = True
-    has_all_settings_at_once = False
     chunk_subexperiments = 64
 
     def __init__(self, sampler: BaseSamplerV2, pass_manager: Any = None) -> None:
         reseeded(sampler, 0)  # refuses one that cannot be
+        super().__init__()
         self._sampler = sampler
         self._passes = pass_manager
-        self._circuits: dict[tuple[bytes, int, int], QuantumCircuit] = {}
-
-    @property
-    def task_function(self) -> TaskFunctionSource:
-        return self.run_chunk
-
-    def encode(self, order: ChunkOrder) -> bytes:
-        return _encode_sampled(order)
 
     def run_chunk(self, payload: bytes) -> bytes:
-        """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
         chunk = decode_chunk(payload)
         loaded, values, settings = chunk.load()
         bases = len(loaded.program.bases)
@@ -149,39 +177,24 @@ class SamplerBackend:
             frequencies[rows, position, basis] = _frequencies(loaded, result.data)
         return frequencies.tobytes()
 
-    def _circuit(self, program: bytes, setting: int, basis: int) -> QuantumCircuit:
-        key = (program, setting, basis)
-        if key not in self._circuits:
-            circuit = load_program(program).circuit(setting, basis)
-            if isinstance(self._sampler, StatevectorSampler):
-                circuit = with_deferred_measurements(circuit)
-            self._circuits[key] = self._passes.run(circuit) if self._passes else circuit
-        return self._circuits[key]
+    def _prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        if isinstance(self._sampler, StatevectorSampler):
+            circuit = with_deferred_measurements(circuit)
+        return self._passes.run(circuit) if self._passes else circuit
 
 
-class NoisyAerBackend:
+class NoisyAerBackend(_SamplingBackend):
     """Aer with a noise model: mid-circuit measurements stay, every circuit has its own seed."""
 
     name = "aer"
-    is_exact = False
-    in_caller = True
-    has_all_settings_at_once = False
     chunk_subexperiments = 16
 
     def __init__(self, noise_model: Any) -> None:
         self._simulator = AerSimulator(noise_model=noise_model, max_parallel_threads=1)
         self._basis_gates = noise_model.basis_gates
-        self._circuits: dict[tuple[bytes, int, int], QuantumCircuit] = {}
-
-    @property
-    def task_function(self) -> TaskFunctionSource:
-        return self.run_chunk
-
-    def encode(self, order: ChunkOrder) -> bytes:
-        return _encode_sampled(order)
+        super().__init__()
 
     def run_chunk(self, payload: bytes) -> bytes:
-        """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
         chunk = decode_chunk(payload)
         loaded, values, settings = chunk.load()
         shape = (chunk.rows, len(settings), len(loaded.program.bases))
@@ -202,25 +215,10 @@ class NoisyAerBackend:
                 frequencies[(*at, _outcome(loaded, bits))] += count / shots[at]
         return frequencies.tobytes()
 
-    def _circuit(self, program: bytes, setting: int, basis: int) -> QuantumCircuit:
-        key = (program, setting, basis)
-        if key not in self._circuits:
-            circuit = load_program(program).circuit(setting, basis)
-            self._circuits[key] = transpile(
-                circuit, basis_gates=self._basis_gates, optimization_level=1, seed_transpiler=0
-            )
-        return self._circuits[key]
-
-
-def _encode_sampled(order: ChunkOrder) -> bytes:
-    return Chunk(
-        order.program,
-        len(order.values),
-        order.values.tobytes(),
-        order.settings.tobytes(),
-        shots=order.shots.tobytes(),
-        seeds=order.seeds.tobytes(),
-    ).encode()
+    def _prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        return transpile(
+            circuit, basis_gates=self._basis_gates, optimization_level=1, seed_transpiler=0
+        )
 
 
 def _outcome(loaded: LoadedProgram, bits: str) -> int:
