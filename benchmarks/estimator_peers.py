@@ -119,7 +119,7 @@ class QacEmulation:
         run = load_function(pipeline.task_function)
         odd = []
         for task in prepared.subexperiments:
-            exact = decode_probabilities(run(task.encode()))
+            exact = decode_probabilities(run(task.encode(), task.context))
             parity = (np.bitwise_count(np.arange(len(exact))) & 1).astype(bool)
             odd.append(float(exact[parity].sum()))
         problem = partition_problem(

@@ -276,7 +276,7 @@ def _run_work(query: Query, backend: Any) -> tuple[PlannedWork, list[bytes]]:
     pipeline = PlannedPipeline(made)
     work = pipeline.generate(query, pipeline.partition(query))
     run = load_function(pipeline.task_function)
-    return work, [run(task.encode()) for task in work.subexperiments]
+    return work, [run(task.encode(), task.context) for task in work.subexperiments]
 
 
 def _partition_data(work: PlannedWork, results: Sequence[bytes]) -> list[PartitionData]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from qcutsim.cell import Cell, Workload, record_fields
 from qcutsim.errors import ExecutionError, LogError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, make_folder
@@ -26,13 +29,25 @@ from qcutsim.records import (
     RunRecord,
     read_records,
 )
-from qcutsim.runtime import MOST_WORKERS, Driver, Pool, TaskFunctionSource, make_pool
-from qcutsim.runtime.loop import run_async
-from qcutsim.scenario import Cell, Scenario, Workload, record_fields
-from qcutsim.seeds import derived_seed, straggler_delays_s, stream
+from qcutsim.runtime import (
+    MOST_WORKERS,
+    CancelMode,
+    Driver,
+    Pool,
+    TaskFunctionSource,
+    make_pool,
+    run_in_window,
+)
+from qcutsim.runtime.loop import DaemonThreads, run_async
+from qcutsim.scenario import Scenario
+from qcutsim.seeds import derived_seed, stream
+from qcutsim.stragglers import InjectedDelays, Stragglers
 
 if TYPE_CHECKING:
-    from qcutsim.estimator import Query, QueryOutcome
+    from qcutsim.estimator import Pipeline, Query, QueryOutcome
+
+_PoolKey = tuple[str, CancelMode | None, TaskFunctionSource]
+"""Cells with the same kind of pool, way to cancel, and task function share workers."""
 
 LOG_NAME = "run.jsonl"
 WARM_UP_QUERIES = 2
@@ -49,6 +64,11 @@ class _Planned:
     @property
     def identity(self) -> tuple[str, int, int]:
         return (self.cell.key, self.repetition, self.index)
+
+    @property
+    def block(self) -> tuple[str, int]:
+        """What is run by one dispatcher: the queries of a cell in one repetition."""
+        return (self.cell.key, self.repetition)
 
 
 def run_scenario(
@@ -100,7 +120,7 @@ def _check_runnable(scenario: Scenario) -> None:
         if cell.pool.kind == "dedicated":
             raise ScenarioError(
                 f"{scenario.source}: pool.kind: 'dedicated' can only be simulated; "
-                "a real run takes 'threads' or 'processes'"
+                "a real run takes 'inline', 'threads' or 'processes'"
             )
         if cell.pool.workers > MOST_WORKERS:
             raise ScenarioError(
@@ -148,6 +168,7 @@ class _Measurement:
     log_events: bool
     start_s: float = field(default_factory=time.monotonic)
     next_query: int = 0
+    pipelines: dict[tuple[Workload, int], Pipeline] = field(default_factory=dict)
 
     def clock(self) -> float:
         return time.monotonic() - self.start_s
@@ -168,25 +189,28 @@ class _Measurement:
                 started_at=started_at,
             )
         )
-        async with _pools(planned.cell for planned in todo) as pools:
-            for kind in pools:
-                await self._warm_up(pools[kind], [p.cell for p in todo if p.cell.pool.kind == kind])
-            for number, planned in enumerate(todo, start=done + 1):
-                await self._measure(pools[planned.cell.pool.kind], planned)
-                on_progress(number, total)
+        cells = list({planned.cell.key: planned.cell for planned in todo}.values())
+        async with _pools((self._pool_key(cell), cell.pool.workers) for cell in cells) as pools:
+            for key, pool in pools.items():
+                await self._warm_up(pool, [cell for cell in cells if self._pool_key(cell) == key])
+            measured = itertools.count(done + 1)
+            for _, block in itertools.groupby(todo, key=lambda planned: planned.block):
+                queries = list(block)
+                pool = pools[self._pool_key(queries[0].cell)]
+                await self._measure(pool, queries, lambda: on_progress(next(measured), total))
 
     async def _warm_up(self, pool: Pool, cells: list[Cell]) -> None:
         """Let every worker load and run what the measured queries need; logged as cold."""
         most = max(cells, key=lambda cell: cell.pool.workers)
-        cut = [c.workload for c in cells if len(set(c.workload.partition_labels)) > 1]
-        workload = min(
-            cut or [most.workload], key=lambda workload: len(set(workload.partition_labels))
-        )
-        cell = msgspec.structs.replace(
-            most, workload=workload, stragglers=type(most.stragglers)(), queries=1
-        )
-        for index in range(WARM_UP_QUERIES):
-            await self._measure(pool, _Planned(cell, 0, index), is_cold=True)
+        for pipeline in sorted({cell.workload.pipeline for cell in cells}):
+            works = [cell.workload for cell in cells if cell.workload.pipeline == pipeline]
+            cut = [work for work in works if len(set(work.partition_labels)) > 1]
+            workload = min(cut or works, key=lambda work: len(set(work.partition_labels)))
+            cell = msgspec.structs.replace(
+                most, workload=workload, stragglers=Stragglers(), timeout_s=None
+            )
+            cold = [_Planned(cell, 0, index) for index in range(WARM_UP_QUERIES)]
+            await self._measure(pool, cold, lambda: None, is_cold=True)
 
     def _event_log(self, dispatcher: int) -> Callable[[EventRecord], None]:
         def write(record: EventRecord) -> None:
@@ -195,38 +219,72 @@ class _Measurement:
 
         return write
 
-    async def _measure(self, pool: Pool, planned: _Planned, *, is_cold: bool = False) -> None:
-        from qcutsim.estimator import estimate, make_pipeline
+    def _pool_key(self, cell: Cell) -> _PoolKey:
+        return (cell.pool.kind, cell.pool.cancel, self._pipeline(cell).task_function)
 
-        cell, number = planned.cell, self.next_query
-        self.next_query += 1
-        pipeline = make_pipeline(cell.workload.pipeline)
-        query = _query(self.scenario.seed, cell.workload, planned)
+    def _pipeline(self, cell: Cell) -> Pipeline:
+        """Kept for all queries of a workload and pool size: a plan is made once."""
+        from qcutsim.estimator import make_pipeline
+
+        work, workers = cell.workload, cell.pool.workers
+        key = (work, workers)
+        if key not in self.pipelines:
+            self.pipelines[key] = make_pipeline(
+                work.pipeline,
+                workers=workers,
+                reconstruction=work.reconstruction,
+                chunk=work.chunk,
+            )
+        return self.pipelines[key]
+
+    async def _measure(
+        self,
+        pool: Pool,
+        block: list[_Planned],
+        on_query: Callable[[], None],
+        *,
+        is_cold: bool = False,
+    ) -> None:
+        """The queries of one cell and repetition, as many at once as its window lets."""
+        cell = block[0].cell
         driver = Driver(
             pool,
             workers=cell.pool.workers,
-            policy=cell.policy.kind,
+            policy=cell.policy_config,
+            timeout_s=cell.timeout_s,
             clock=self.clock,
             clock_offset_s=self.start_s,
-            on_event=self._event_log(number) if self.log_events else None,
+            on_event=self._event_log(self.next_query) if self.log_events else None,
         )
-        key = (planned.repetition, planned.index)
+        calls = [
+            partial(self._measure_query, driver, planned, on_query, is_cold=is_cold)
+            for planned in block
+        ]
+        async with driver:
+            await run_in_window(cell.window, calls)
+
+    async def _measure_query(
+        self, driver: Driver, planned: _Planned, on_query: Callable[[], None], *, is_cold: bool
+    ) -> None:
+        from qcutsim.estimator import estimate
+
+        cell, number = planned.cell, self.next_query
+        self.next_query += 1
+
+        def delays(nodes: int) -> InjectedDelays:
+            place = {"repetition": planned.repetition, "index": planned.index}
+            return InjectedDelays(cell.stragglers, self.scenario.seed, nodes, **place)
+
         try:
-            async with driver:
-                outcome = await estimate(
-                    pipeline,
-                    query,
-                    driver,
-                    number=number,
-                    delays_s=lambda tasks, attempt: straggler_delays_s(
-                        self.scenario.seed,
-                        tasks,
-                        probability=cell.stragglers.probability,
-                        delay_s=cell.stragglers.delay_s,
-                        key=(*key, attempt),
-                    ).tolist(),
-                    clock=self.clock,
-                )
+            outcome = await estimate(
+                self._pipeline(cell),
+                _query(self.scenario.seed, cell.workload, planned),
+                driver,
+                number=number,
+                delays=delays,
+                clock=self.clock,
+                executor=DaemonThreads("qcutsim-stage"),
+            )
         except ExecutionError as error:
             failed = _failed_record(cell, planned, number, self.clock(), str(error))
             failed.is_cold = is_cold
@@ -236,20 +294,18 @@ class _Measurement:
             *outcome.task_records(number),
             _query_record(cell, planned, number, outcome, is_cold=is_cold),
         )
+        on_query()
 
 
 @asynccontextmanager
-async def _pools(cells: Iterable[Cell]) -> AsyncIterator[dict[str, Pool]]:
+async def _pools(wanted: Iterable[tuple[_PoolKey, int]]) -> AsyncIterator[dict[_PoolKey, Pool]]:
     """One started pool a kind, as large as the largest cell wants; smaller cells use a part."""
-    from qcutsim.estimator import make_pipeline
-
-    wanted: dict[str, tuple[int, TaskFunctionSource]] = {}
-    for cell in cells:
-        function = make_pipeline(cell.workload.pipeline).task_function
-        workers = max(cell.pool.workers, wanted.get(cell.pool.kind, (0, ""))[0])
-        wanted[cell.pool.kind] = (workers, function)
-    pools: dict[str, Pool] = {
-        kind: make_pool(kind, workers, function) for kind, (workers, function) in wanted.items()
+    sizes: dict[_PoolKey, int] = {}
+    for key, workers in wanted:
+        sizes[key] = max(workers, sizes.get(key, 0))
+    pools = {
+        (kind, cancel, function): make_pool(kind, workers, function, cancel)
+        for (kind, cancel, function), workers in sizes.items()
     }
     started: list[Pool] = []
     try:

@@ -27,8 +27,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
-Outcome = Literal["ok", "failed", "lost"]
-"""What became of a copy of a task."""
+Outcome = Literal["ok", "failed", "lost", "cancelled"]
+"""What became of a copy of a task; ``cancelled``: nobody needed it any more."""
 
 
 class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
@@ -77,6 +77,11 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     policy: str
     straggler_probability: Annotated[float, msgspec.Meta(ge=0, le=1)]
     straggler_delay_s: Seconds
+    policy_parameters: dict[str, Any] = {}
+    window: AtLeastOne = 1
+    timeout_s: Seconds | None = None
+    straggler_distribution: dict[str, Any] | None = None
+    straggler_per: str = "task"
     submitted_s: Seconds
     partition_s: Seconds
     generate_s: Seconds
@@ -171,7 +176,7 @@ class LogWriter:
             LogError: the disk is full, or the file cannot be written for another reason.
         """
         try:
-            self._file.write(_encoder.encode_lines(records))
+            self._file.write(_encoder.encode_lines(list(records)))
             self._file.flush()
         except OSError as error:
             raise LogError(f"{self.path}: cannot be written ({error.strerror})") from error

@@ -12,84 +12,23 @@ crossed; each axis maps one or more dotted fields to lists of equal length that 
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 
-from qcutsim.errors import ScenarioError
+from qcutsim.cell import AtLeastOne, Cell, key_of
+from qcutsim.dispatch import policy_class
+from qcutsim.errors import InputError, ScenarioError
+from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
 
 _LARGEST_SEED = 2**63 - 1
-
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-
-
-class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a query evaluates.
-
-    ``partition_labels`` has one letter a qubit (as qiskit-addon-cutting takes them); qubits with
-    the same letter stay together, a gate between two letters is cut. All the same: uncut.
-    """
-
-    dataset: Literal["iris"] = "iris"
-    partition_labels: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]+$")]
-    observable: str = "ZZZZ"
-    shots: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 1024
-    pipeline: Literal["upstream"] = "upstream"
-    shape: str | None = None
-
-
-class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Workers. ``dedicated`` (a machine for each worker) can only be simulated."""
-
-    kind: Literal["threads", "processes", "dedicated"] = "processes"
-    workers: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
-
-
-class EagerPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Dispatch the next task as soon as a worker is idle."""
-
-    kind: Literal["eager"] = "eager"
-
-
-class Stragglers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Delays injected at the worker: each task sleeps ``delay_s`` with ``probability``."""
-
-    probability: Share = 0.0
-    delay_s: Seconds = 0.0
-
-
-class Arrivals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How queries come: one after the other, or as a Poisson stream (simulated only)."""
-
-    kind: Literal["sequence", "poisson"] = "sequence"
-    rate_per_s: Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)] | None = None
-
-
-class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One configuration, fully resolved. ``queries`` is how many it runs in each repetition."""
-
-    workload: Workload
-    pool: Pool = Pool()
-    policy: EagerPolicy = EagerPolicy()
-    stragglers: Stragglers = Stragglers()
-    arrivals: Arrivals = Arrivals()
-    queries: AtLeastOne = 1
-
-    @property
-    def key(self) -> str:
-        """A short hash of the configuration, without how often it is run."""
-        shown = msgspec.to_builtins(self)
-        del shown["queries"]
-        return key_of(shown)[:12]
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,30 +82,6 @@ class Scenario:
         except msgspec.ValidationError as error:
             raise ScenarioError(f"the scenario in the log cannot be used: {error}") from None
         return cls(known.name, known.seed, known.repetitions, known.replications, cells)
-
-
-def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
-    """What a ``query`` record says of the configuration it belongs to."""
-    return {
-        "cell": cell.key,
-        "repetition": repetition,
-        "index": index,
-        "dataset": cell.workload.dataset,
-        "partition_labels": cell.workload.partition_labels,
-        "observable": cell.workload.observable,
-        "shots": cell.workload.shots,
-        "pipeline": cell.workload.pipeline,
-        "pool": cell.pool.kind,
-        "workers": cell.pool.workers,
-        "policy": cell.policy.kind,
-        "straggler_probability": cell.stragglers.probability,
-        "straggler_delay_s": cell.stragglers.delay_s,
-    }
-
-
-def key_of(data: Any) -> str:
-    """SHA-256 (hex) of plain data in canonical JSON."""
-    return hashlib.sha256(msgspec.json.encode(data, order="sorted")).hexdigest()
 
 
 def load_scenario(path: str | os.PathLike[str], *, seed: int | None = None) -> Scenario:
@@ -295,12 +210,31 @@ def _cell(file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_]) -> C
             f"{file.where(())}: workload: missing; it says what a query evaluates, "
             "as in 'workload: {partition_labels: AABB}'"
         )
+    if isinstance(data.get("policy"), str):
+        data["policy"] = {"kind": data["policy"]}
+    if "policy" in data:
+        _check_policy(values, data["policy"])
     cell = convert(values, data, Cell)
-    _check_cell(values, cell)
+    _check_workload(values, cell)
+    _check_workers(values, cell)
     return cell
 
 
-def _check_cell(values: YamlFile, cell: Cell) -> None:
+def _check_policy(values: YamlFile, policy: Any) -> None:
+    """``policy`` names one that is installed, and each parameter is one of its own."""
+    if not isinstance(policy, dict) or not isinstance(policy.get("kind"), str):
+        raise ScenarioError(
+            f"{values.where(('policy',))}: policy: expected a kind and its parameters, as in "
+            f"'policy: {{kind: eager}}'; found {policy!r}"
+        )
+    try:
+        model = policy_class(policy["kind"]).config
+    except InputError as error:
+        raise ScenarioError(f"{values.where(('policy', 'kind'))}: policy.kind: {error}") from None
+    convert(values, policy, model, ("policy",))
+
+
+def _check_workload(values: YamlFile, cell: Cell) -> None:
     work = cell.workload
     observable = values.where(("workload", "observable"))
     if not work.observable or set(work.observable) - set("IXYZ"):
@@ -319,6 +253,49 @@ def _check_cell(values: YamlFile, cell: Cell) -> None:
         raise ScenarioError(
             f"{observable}: workload.observable: {work.observable!r} has "
             f"{len(work.observable)} qubits; Iris has 4 features, one a qubit: give 4 letters"
+        )
+    known = {point.name for point in entry_points(group="qcutsim.reconstructions")}
+    if work.reconstruction is not None and work.reconstruction not in known:
+        raise ScenarioError(
+            f"{values.where(('workload', 'reconstruction'))}: workload.reconstruction: found "
+            f"{work.reconstruction!r}; allowed: {', '.join(sorted(known))}"
+        )
+    for name in ("reconstruction", "chunk"):
+        if work.pipeline == "upstream" and getattr(work, name) is not None:
+            raise ScenarioError(
+                f"{values.where(('workload', name))}: workload.{name}: belongs to "
+                "'pipeline: planned'; the pipeline 'upstream' does it as the library does"
+            )
+
+
+def _check_workers(values: YamlFile, cell: Cell) -> None:
+    pool, stragglers = cell.pool, cell.stragglers
+    modes = {"inline": ["none"], "threads": ["sleep_only", "none"]}.get(pool.kind)
+    if pool.cancel is not None and modes is not None and pool.cancel not in modes:
+        raise ScenarioError(
+            f"{values.where(('pool', 'cancel'))}: pool.cancel: a pool of kind {pool.kind!r} cannot "
+            f"{pool.cancel!r}; allowed: {', '.join(modes)}"
+        )
+    if pool.kind == "inline" and pool.workers > 1:
+        raise ScenarioError(
+            f"{values.where(('pool', 'workers'))}: pool.workers: an inline pool has one worker, "
+            f"found {pool.workers}; take 'kind: threads' or 'kind: processes'"
+        )
+    if stragglers.distribution is not None:
+        where = values.where(("stragglers", "distribution"))
+        if stragglers.delay_s:
+            raise ScenarioError(
+                f"{where}: stragglers.distribution: 'delay_s' says the delay already; give one of "
+                "them"
+            )
+        try:
+            frozen_distribution(stragglers.distribution)
+        except InputError as error:
+            raise ScenarioError(f"{where}: stragglers.distribution: {error}") from None
+    if cell.window > 1 and cell.arrivals.kind != "sequence":
+        raise ScenarioError(
+            f"{values.where(('window',))}: window: goes with 'arrivals.kind: sequence'; queries "
+            "that come by themselves do not wait for each other"
         )
     if (cell.arrivals.kind == "poisson") != (cell.arrivals.rate_per_s is not None):
         raise ScenarioError(

@@ -35,22 +35,3 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
 def task_seeds(seed: int, tasks: int, *key: int) -> list[int]:
     """One 31-bit simulator seed a task; a task keeps its seed when it is run again."""
     return [int(s) for s in stream(seed, "task", *key).integers(0, 2**31 - 1, size=tasks)]
-
-
-def straggler_delays_s(
-    seed: int, tasks: int, *, probability: float, delay_s: float, key: tuple[int, ...]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Injected delay of each task in seconds, shape ``(tasks,)``; 0 where there is none.
-
-    Args:
-        seed: the scenario's seed.
-        tasks: number of tasks of the query.
-        probability: chance that a task is delayed.
-        delay_s: the delay of a straggler.
-        key: (repetition, query, attempt); the pool is not part of it, so that pool sizes meet
-            the same stragglers.
-    """
-    if probability <= 0 or delay_s <= 0:
-        return np.zeros(tasks)
-    hits = stream(seed, "straggler", *key).random(tasks) < probability
-    return np.where(hits, delay_s, 0.0)

@@ -26,6 +26,12 @@ class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     subexperiments: int = 1
 
     @property
+    def structure(self) -> str:
+        """What tasks of one service time have in common, as policies tell them apart."""
+        mid_circuit = f" m{self.mid_circuit_measurements}" if self.mid_circuit_measurements else ""
+        return f"w{self.width} d{self.depth}{mid_circuit} x{self.subexperiments}"
+
+    @property
     def features(self) -> tuple[int, int, int]:
         """(mid-circuit measurements, width, depth): what two classes have in common or not."""
         return (self.mid_circuit_measurements, self.width, self.depth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -161,7 +161,7 @@ def _type_at(model: Any, at: Path_) -> Any:
     for step in at:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(model)}
         model = fields[str(step)]
-    return model
+    return get_args(model)[0] if get_origin(model) is Annotated else model
 
 
 def _allowed(model: Any, at: Path_) -> str:

@@ -24,8 +24,11 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     cuts: int
     pool: str
     workers: int
+    policy: str
+    window: int
     straggler_probability: float
     straggler_delay_s: float
+    stragglers: str
     is_prediction: bool
     queries: int
     measured_makespan_s: float
@@ -121,6 +124,9 @@ def compare_queries(
                 cuts=key.cuts,
                 pool=key.pool,
                 workers=key.workers,
+                policy=key.policy,
+                window=key.window,
+                stragglers=key.stragglers,
                 straggler_probability=key.straggler_probability,
                 straggler_delay_s=key.straggler_delay_s,
                 is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
@@ -171,12 +177,9 @@ def _error_summary(group: str, rows: Sequence[Compared]) -> ErrorSummary:
 
 
 def _name(key: Configuration) -> str:
-    stragglers = (
-        f", stragglers {key.straggler_probability:g} x {key.straggler_delay_s:g} s"
-        if key.straggler_probability > 0
-        else ""
-    )
+    stragglers = f", stragglers {key.stragglers}" if key.stragglers else ""
+    window = f", window {key.window}" if key.window > 1 else ""
     return (
         f"{key.dataset} {key.partition_labels} {key.pipeline} {key.shots} shots, "
-        f"{key.workers} {key.pool}, {key.policy}{stragglers}"
+        f"{key.workers} {key.pool}, {key.policy}{window}{stragglers}"
     )

@@ -13,7 +13,11 @@ STAGES = ("partition", "generate", "execute", "reconstruct")
 
 
 class Configuration(NamedTuple):
-    """What two queries must have in common to be compared."""
+    """What two queries must have in common to be compared.
+
+    ``policy`` and ``stragglers`` are words that hold all of their parameters, ``stragglers`` is
+    empty where there are none.
+    """
 
     dataset: str
     pipeline: str
@@ -21,23 +25,47 @@ class Configuration(NamedTuple):
     cuts: int
     observable: str
     shots: int
+    reconstruction: str
     pool: str
     policy: str
+    window: int
+    timeout_s: float
     straggler_probability: float
     straggler_delay_s: float
+    stragglers: str
     workers: int
 
     @classmethod
     def of(cls, query: QueryRecord) -> Configuration:
         """The configuration of a query; a delay that never strikes is none."""
-        fields = [getattr(query, name) for name in cls._fields]
-        found = cls(*fields)
-        return found if found.straggler_probability > 0 else found._replace(straggler_delay_s=0.0)
+        fields = {n: getattr(query, n) for n in cls._fields if hasattr(query, n)}
+        fields["policy"] = _policy(query)
+        fields["stragglers"] = _stragglers(query)
+        fields["timeout_s"] = query.timeout_s or 0.0
+        if not fields["stragglers"]:
+            fields["straggler_delay_s"] = 0.0
+        return cls(**fields)
 
     @property
     def alone(self) -> Configuration:
         """The same with one worker: what speed-up is measured against."""
         return self._replace(workers=1)
+
+
+def _policy(query: QueryRecord) -> str:
+    parameters = "".join(f" {name}={value}" for name, value in query.policy_parameters.items())
+    return f"{query.policy}{parameters}"
+
+
+def _stragglers(query: QueryRecord) -> str:
+    if query.straggler_probability <= 0:
+        return ""
+    law = f"{query.straggler_delay_s:g} s"
+    if query.straggler_distribution is not None:
+        shown = query.straggler_distribution.items()
+        law = " ".join(str(v) if k == "name" else f"{k}={v:g}" for k, v in shown)
+    per = " per worker" if query.straggler_per == "worker" else ""
+    return f"{query.straggler_probability:g} x {law}{per}"
 
 
 class Summary(NamedTuple):

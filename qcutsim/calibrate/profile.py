@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from qcutsim.calibrate.tables import LONGEST_S, QuantileTable
+from qcutsim.cell import key_of
 from qcutsim.errors import ProfileError
 from qcutsim.files import write_whole
 from qcutsim.manifest import Manifest
-from qcutsim.scenario import key_of
 
 PROFILE_SCHEMA = 1
 

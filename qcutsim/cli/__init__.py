@@ -19,6 +19,7 @@ _COMMANDS = {
     "calibrate": "learn service times from logs",
     "simulate": "simulate a scenario under a profile",
     "compare": "hold simulated times against measured ones",
+    "policies": "list the installed dispatch policies and their parameters",
     "shape": "export the workload shapes of a scenario, for simulation elsewhere",
 }
 

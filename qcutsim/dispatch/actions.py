@@ -7,12 +7,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run a copy of a task on a worker."""
+    """Run a copy of a task on a worker; a merge's number is that of a task after the others."""
 
     query: int
     task: int
     attempt: int
     worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Nobody needs this running copy any more: do what the pool can do about it."""
+
+    query: int
+    task: int
+    attempt: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """This copy is past its timeout: count its worker as lost and replace it."""
+
+    query: int
+    task: int
+    attempt: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginMerge:
+    """The coordinator can do this merge: what it needs is done."""
+
+    query: int
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +65,20 @@ class FailQuery:
     error: str
 
 
-Action = Start | BeginReconstruction | CompleteQuery | FailQuery
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Report ``TimerFired`` at ``due_s``."""
+
+    due_s: float
+
+
+Action = (
+    Start
+    | Cancel
+    | Abandon
+    | BeginMerge
+    | BeginReconstruction
+    | CompleteQuery
+    | FailQuery
+    | SetTimer
+)

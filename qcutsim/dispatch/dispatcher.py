@@ -7,59 +7,89 @@ changes its state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import get_args
+import math
+from collections import deque
+from typing import NamedTuple, get_args
 
-from qcutsim.dispatch.actions import Action, BeginReconstruction, CompleteQuery, FailQuery, Start
+from qcutsim.dispatch.actions import (
+    Abandon,
+    Action,
+    BeginMerge,
+    BeginReconstruction,
+    Cancel,
+    CompleteQuery,
+    FailQuery,
+    SetTimer,
+    Start,
+)
 from qcutsim.dispatch.events import (
     Event,
+    MergeFinished,
     QuerySubmitted,
     ReconstructionFinished,
+    TaskCancelled,
     TaskFailed,
     TaskFinished,
+    TimerFired,
     WorkerJoined,
     WorkerLost,
 )
-from qcutsim.dispatch.policies.base import Copy, IdleWorkers, Policy
+from qcutsim.dispatch.policies.base import IdleWorkers, Policy, TaskId
+from qcutsim.dispatch.work import QueryState
 from qcutsim.errors import PolicyError
 
 MAX_ATTEMPTS = 3
-"""How often a task is tried before its query fails."""
+"""How often a task may fail or be lost before its query fails."""
+
+MOST_ATTEMPTS = 100
+"""More than that would not end."""
 
 _EVENT_TYPES = frozenset(get_args(Event))
 
 
-@dataclass(slots=True)
-class QueryState:
-    """Progress of one query; ``done[i]`` is 1 once task i has finished."""
+class Copy(NamedTuple):
+    """One attempt at one task of one query."""
 
-    done: bytearray
-    remaining: int
-    is_reconstructing: bool = False
-    running: set[Copy] = field(default_factory=set)
+    query: int
+    task: int
+    attempt: int
 
 
 class Dispatcher:
     """Turns events into actions under one policy.
 
     Args:
-        policy: decides which ready task goes to which idle worker.
-        max_attempts: how often a task is tried before its query fails.
+        policy: decides which ready task goes to which idle worker, and when.
+        max_attempts: how often a task may fail or be lost before its query fails.
+        timeout_s: a copy that runs longer counts as lost, and so does its worker.
     """
 
-    def __init__(self, policy: Policy, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        max_attempts: int = MAX_ATTEMPTS,
+        timeout_s: float | None = None,
+    ) -> None:
+        if not 1 <= max_attempts <= MOST_ATTEMPTS:
+            raise ValueError(f"max_attempts is {max_attempts}; expected 1 to {MOST_ATTEMPTS}")
         self.policy = policy
         self.max_attempts = max_attempts
+        self.timeout_s = timeout_s
         self.idle = IdleWorkers()
         self.busy: dict[int, Copy] = {}
         self.queries: dict[int, QueryState] = {}
-        self._now_s = float("-inf")
+        self._deadlines: deque[tuple[float, int, Copy]] = deque()
+        self._overdue: set[int] = set()
+        self._timer_s = math.inf
+        self._now_s = -math.inf
 
     def handle(self, event: Event) -> list[Action]:
         """Take in one event and return what is to be done, in order.
 
         Raises:
-            PolicyError: the event is impossible in this state, or time ran backwards.
+            PolicyError: the event is impossible in this state, time ran backwards, or the policy
+                broke a rule; it is named.
             TypeError: the event is of an unknown type.
         """
         if type(event) not in _EVENT_TYPES:
@@ -74,43 +104,79 @@ class Dispatcher:
             case QuerySubmitted():
                 self._query_submitted(event, actions)
             case TaskFailed():
-                copy = Copy(event.query, event.task, event.attempt)
-                self._release_worker(copy, event.worker, event)
-                self.idle.add(event.worker)
-                self._try_again(copy, event.error, actions)
+                copy = self._free(event)
+                self._copy_ended(copy, event.worker, event.error, actions)
+            case TaskCancelled():
+                copy = self._free(event)
+                self._copy_ended(copy, event.worker, "it was cancelled", actions)
+            case MergeFinished():
+                self._merge_finished(event, actions)
             case ReconstructionFinished():
                 self._reconstruction_finished(event, actions)
             case WorkerJoined():
-                if event.worker in self.busy or event.worker in self.idle:
-                    raise PolicyError(f"worker {event.worker} joined twice")
-                self.idle.add(event.worker)
+                self._worker_joined(event)
             case WorkerLost():
                 self._worker_lost(event, actions)
-        self._assign(event.at_s, actions)
+            case TimerFired():
+                self._timer_fired(event, actions)
+        self._assign(actions)
+        self._set_timer(actions)
         return actions
 
     def _query_submitted(self, event: QuerySubmitted, actions: list[Action]) -> None:
         if event.query in self.queries:
             raise PolicyError(f"query {event.query} was submitted twice")
-        self.queries[event.query] = QueryState(bytearray(event.tasks), event.tasks)
-        self.policy.enqueue(Copy(event.query, task, 0) for task in range(event.tasks))
-        if event.tasks == 0:
+        state = self.queries[event.query] = QueryState.of(event)
+        self._enqueue(event.query, state, range(event.tasks))
+        for merge in [merge for merge, needed in state.blocked.items() if needed == 0]:
+            del state.blocked[merge]
+            self._begin_merge(event.query, state, merge, actions)
+        if state.remaining == 0:
             self._open_barrier(event.query, actions)
 
+    def _enqueue(self, query: int, state: QueryState, nodes: range) -> None:
+        if nodes:
+            state.queued += len(nodes)
+            ready = [TaskId(query, node) for node in nodes]
+            self.policy.enqueue(ready, state.kind, self._now_s)
+
+    def _begin_merge(self, query: int, state: QueryState, node: int, actions: list[Action]) -> None:
+        if state.merge(node).on_worker:
+            self._enqueue(query, state, range(node, node + 1))
+        else:
+            actions.append(BeginMerge(query, node))
+
     def _task_finished(self, event: TaskFinished, actions: list[Action]) -> None:
-        copy = Copy(event.query, event.task, event.attempt)
-        self._release_worker(copy, event.worker, event)
-        self.idle.add(event.worker)
+        self._free(event)
         state = self.queries.get(event.query)
         if state is None:
             return
-        state.running.discard(copy)
-        if state.done[event.task]:
-            raise PolicyError(f"task {event.task} of query {event.query} finished twice")
-        state.done[event.task] = 1
+        others = state.running[event.task]
+        del others[event.worker]
+        self.policy.finished(TaskId(event.query, event.task), event.worker, event.at_s)
+        if state.done[event.task]:  # a copy that another one has beaten
+            return
+        for worker, attempt in sorted(others.items()):
+            actions.append(Cancel(event.query, event.task, attempt, worker))
+        self._node_done(event.query, state, event.task, actions)
+
+    def _merge_finished(self, event: MergeFinished, actions: list[Action]) -> None:
+        state = self.queries.get(event.query)
+        if state is None:  # it failed meanwhile
+            return
+        is_own = state.has_node(event.task) and not state.may_run(event.task)
+        if not is_own or state.done[event.task] or event.task in state.blocked:
+            raise PolicyError(f"{event}, but that merge was not begun")
+        self._node_done(event.query, state, event.task, actions)
+
+    def _node_done(self, query: int, state: QueryState, node: int, actions: list[Action]) -> None:
+        state.done[node] = 1
         state.remaining -= 1
+        if state.blocked:
+            for merge in state.unblock(node):
+                self._begin_merge(query, state, merge, actions)
         if state.remaining == 0:
-            self._open_barrier(event.query, actions)
+            self._open_barrier(query, actions)
 
     def _open_barrier(self, query: int, actions: list[Action]) -> None:
         self.queries[query].is_reconstructing = True
@@ -122,50 +188,123 @@ class Dispatcher:
         state = self.queries.get(event.query)
         if state is None or not state.is_reconstructing:
             raise PolicyError(f"{event}, but its barrier is not open")
-        del self.queries[event.query]
+        self._end_query(event.query)
         actions.append(CompleteQuery(event.query))
 
-    def _worker_lost(self, event: WorkerLost, actions: list[Action]) -> None:
-        if event.worker in self.idle:
-            self.idle.remove(event.worker)
-            return
-        copy = self.busy.pop(event.worker, None)
-        if copy is None:
-            raise PolicyError(f"worker {event.worker} was lost but never joined")
-        self._try_again(copy, f"worker {event.worker} died while it ran the task", actions)
+    def _end_query(self, query: int) -> None:
+        del self.queries[query]
+        self.policy.drop(query, self._now_s)
 
-    def _release_worker(self, copy: Copy, worker: int, event: Event) -> None:
+    def _worker_joined(self, event: WorkerJoined) -> None:
+        if event.worker in self.busy or event.worker in self.idle:
+            raise PolicyError(f"worker {event.worker} joined twice")
+        self.idle.add(event.worker)
+        self.policy.worker_joined(event.worker)
+
+    def _worker_lost(self, event: WorkerLost, actions: list[Action]) -> None:
+        worker = event.worker
+        is_overdue = worker in self._overdue
+        self._overdue.discard(worker)
+        if worker in self.idle:
+            self.idle.remove(worker)
+        elif worker in self.busy:
+            error = f"worker {worker} died while it ran the task"
+            if is_overdue:
+                error = f"it ran longer than its timeout of {self.timeout_s} s"
+            self._copy_ended(self.busy.pop(worker), worker, error, actions)
+        else:
+            raise PolicyError(f"worker {worker} was lost but never joined")
+        self.policy.worker_lost(worker)
+
+    def _free(self, event: TaskFinished | TaskFailed | TaskCancelled) -> Copy:
+        """The copy has ended and its worker is idle."""
+        copy, worker = Copy(event.query, event.task, event.attempt), event.worker
         if self.busy.get(worker) != copy:
             raise PolicyError(f"{event}, but worker {worker} runs {self.busy.get(worker)}")
         del self.busy[worker]
+        self._overdue.discard(worker)
+        self.idle.add(worker)
+        return copy
 
-    def _try_again(self, copy: Copy, error: str, actions: list[Action]) -> None:
+    def _copy_ended(self, copy: Copy, worker: int, error: str, actions: list[Action]) -> None:
+        """A copy will not finish: run its task again, unless it is done or another copy runs."""
         state = self.queries.get(copy.query)
         if state is None:
             return
-        state.running.discard(copy)
-        if copy.attempt + 1 < self.max_attempts:
-            self.policy.requeue(copy._replace(attempt=copy.attempt + 1))
+        others = state.running[copy.task]
+        del others[worker]
+        task = TaskId(copy.query, copy.task)
+        self.policy.ended(task, worker, self._now_s)
+        if state.done[copy.task]:
             return
-        del self.queries[copy.query]
-        self.policy.drop(copy.query)
+        failures = state.failures[copy.task] = state.failures.get(copy.task, 0) + 1
+        if failures >= self.max_attempts:
+            self._fail(copy, state, error, actions)
+        elif not others:
+            state.queued += 1
+            self.policy.requeue(task, self._now_s)
+
+    def _fail(self, copy: Copy, state: QueryState, error: str, actions: list[Action]) -> None:
+        self._end_query(copy.query)
+        for task, copies in sorted(state.running.items()):
+            for worker, attempt in sorted(copies.items()):
+                if not state.done[task]:  # those that were beaten are cancelled already
+                    actions.append(Cancel(copy.query, task, attempt, worker))
         message = f"task {copy.task} failed {self.max_attempts} times; the last time: {error}"
         actions.append(FailQuery(copy.query, message))
 
-    def _assign(self, now_s: float, actions: list[Action]) -> None:
-        idle, busy, queries = self.idle, self.busy, self.queries
-        if not idle:
-            return
-        for copy, worker in self.policy.assign(idle, now_s):
-            state = queries.get(copy.query)
-            if worker not in idle or state is None or state.done[copy.task]:
+    def _timer_fired(self, event: TimerFired, actions: list[Action]) -> None:
+        if event.due_s == self._timer_s:
+            self._timer_s = math.inf
+        while self._deadlines and event.at_s >= self._deadlines[0][0]:
+            _, worker, copy = self._deadlines.popleft()
+            if self.busy.get(worker) == copy:
+                self._overdue.add(worker)
+                actions.append(Abandon(*copy, worker))
+
+    def _assign(self, actions: list[Action]) -> None:
+        idle, busy, queries, now_s = self.idle, self.busy, self.queries, self._now_s
+        for task, worker in self.policy.assign(idle, now_s):
+            query, node = task
+            state = queries.get(query)
+            is_ready = state is not None and state.may_run(node) and node not in state.blocked
+            if worker not in idle or state is None or not is_ready or state.done[node]:
                 raise PolicyError(
-                    f"policy {self.policy.kind!r} assigned {copy} to worker {worker}: "
-                    "the worker must be idle and the task not yet done"
+                    f"policy {self.policy.kind!r} assigned {task} to worker {worker}: "
+                    "the worker must be idle and the task ready and not yet done"
                 )
-            if copy in state.running:
-                raise PolicyError(f"policy {self.policy.kind!r} released {copy} twice")
+            running = state.running.setdefault(node, {})
+            if len(running) >= self.policy.most_copies:
+                raise PolicyError(f"policy {self.policy.kind!r} released {task} twice")
+            if not running:
+                state.queued -= 1
+            attempt = state.started[node]
+            state.started[node] += 1
             idle.remove(worker)
-            busy[worker] = copy
-            state.running.add(copy)
-            actions.append(Start(copy.query, copy.task, copy.attempt, worker))
+            running[worker] = attempt
+            copy = busy[worker] = Copy(query, node, attempt)
+            actions.append(Start(query, node, attempt, worker))
+            if self.timeout_s is not None:
+                self._deadlines.append((now_s + self.timeout_s, worker, copy))
+
+    def _set_timer(self, actions: list[Action]) -> None:
+        """Ask to be woken when the policy wants to be, or when a copy will be overdue."""
+        wake_s = self.policy.wake_s(self.idle, self._now_s)
+        while self._deadlines and self.busy.get(self._deadlines[0][1]) != self._deadlines[0][2]:
+            self._deadlines.popleft()
+        due_s = self._deadlines[0][0] if self._deadlines else math.inf
+        if wake_s is not None and self._now_s < wake_s < due_s:
+            due_s = wake_s
+        if self._now_s < due_s < self._timer_s:
+            self._timer_s = due_s
+            actions.append(SetTimer(due_s))
+        if self.idle and not self.busy and self._timer_s == math.inf:
+            self._refuse_to_wait_for_ever()
+
+    def _refuse_to_wait_for_ever(self) -> None:
+        for query, state in self.queries.items():
+            if state.queued:
+                raise PolicyError(
+                    f"policy {self.policy.kind!r} never releases {state.queued} tasks of query "
+                    f"{query}: workers are idle, and nothing else is going to happen"
+                )

@@ -3,6 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class TaskKind(NamedTuple):
+    """What a policy may know of a task before it has run.
+
+    ``expected_s`` is its expected service time in seconds, 0 where nothing is known.
+    """
+
+    partition: str = ""
+    structure: str = ""
+    expected_s: float = 0.0
+
+
+class Merge(NamedTuple):
+    """A step of the reconstruction that may begin once what it needs is done.
+
+    ``needs`` holds half-open ranges of numbers: a query's tasks are numbered first, its merges
+    after them. It runs as a task on a worker, or on the coordinator beside the dispatching.
+    """
+
+    needs: tuple[tuple[int, int], ...]
+    on_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +46,17 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True)
 class QuerySubmitted:
-    """A query's tasks, numbered from 0, are ready to run."""
+    """A query's tasks, numbered from 0, are ready to run; its merges are numbered after them.
+
+    Task ``i`` is of kind ``kinds[kind_of[i]]``; where nothing is told all are of one kind.
+    """
 
     at_s: float
     query: int
     tasks: int
+    kinds: tuple[TaskKind, ...] = ()
+    kind_of: tuple[int, ...] = ()
+    merges: tuple[Merge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +83,26 @@ class TaskFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskCancelled:
+    """A copy was given up as asked; its worker is idle again."""
+
+    at_s: float
+    query: int
+    task: int
+    attempt: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergeFinished:
+    """The coordinator finished a merge; ``task`` is its number."""
+
+    at_s: float
+    query: int
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReconstructionFinished:
     """A query's value has been reconstructed from its tasks' results."""
 
@@ -61,33 +110,55 @@ class ReconstructionFinished:
     query: int
 
 
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time ``due_s``, for which a timer was set, has come."""
+
+    at_s: float
+    due_s: float
+
+
 Event = (
-    WorkerJoined | WorkerLost | QuerySubmitted | TaskFinished | TaskFailed | ReconstructionFinished
+    WorkerJoined
+    | WorkerLost
+    | QuerySubmitted
+    | TaskFinished
+    | TaskFailed
+    | TaskCancelled
+    | MergeFinished
+    | ReconstructionFinished
+    | TimerFired
 )
 
 _RANK: dict[type, int] = {
     TaskFinished: 0,
     TaskFailed: 0,
-    WorkerLost: 1,
-    WorkerJoined: 2,
-    ReconstructionFinished: 3,
-    QuerySubmitted: 4,
+    TaskCancelled: 0,
+    MergeFinished: 1,
+    WorkerLost: 2,
+    WorkerJoined: 3,
+    ReconstructionFinished: 4,
+    QuerySubmitted: 5,
+    TimerFired: 6,
 }
 
 
-def order_key(event: Event) -> tuple[float, int, int, int, int]:
+def order_key(event: Event) -> tuple[float, int, float, int, int]:
     """Total order of events: time, then kind, then query, task, attempt (or worker).
 
     Both drivers sort by it, so that what happens at one instant is handled in the same order
-    whatever an event loop made of it. What a worker finished counts before its loss.
+    whatever an event loop made of it. What a worker finished counts before its loss, and a timer
+    fires when all else has happened.
     """
     rank = _RANK[type(event)]
     match event:
+        case TaskFinished() | TaskFailed() | TaskCancelled():
+            return (event.at_s, rank, event.query, event.task, event.attempt)
         case WorkerJoined(at_s, worker) | WorkerLost(at_s, worker):
             return (at_s, rank, worker, 0, 0)
-        case QuerySubmitted(at_s, query, _) | ReconstructionFinished(at_s, query):
+        case MergeFinished(at_s, query, task):
+            return (at_s, rank, query, task, 0)
+        case QuerySubmitted(at_s, query) | ReconstructionFinished(at_s, query):
             return (at_s, rank, query, 0, 0)
-        case TaskFinished(at_s, query, task, attempt, _):
-            return (at_s, rank, query, task, attempt)
-        case TaskFailed(at_s, query, task, attempt, _, _):
-            return (at_s, rank, query, task, attempt)
+        case TimerFired(at_s, due_s):
+            return (at_s, rank, due_s, 0, 0)

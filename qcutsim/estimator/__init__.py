@@ -48,6 +48,20 @@ __all__ = [
 ]
 
 
-def make_pipeline(name: str) -> Pipeline:
-    """The pipeline of that name, as scenarios run it. Raises ``KeyError`` for an unknown one."""
-    return {"upstream": UpstreamPipeline}[name]()
+def make_pipeline(
+    name: str, *, workers: int, reconstruction: str | None = None, chunk: int | None = None
+) -> Pipeline:
+    """The pipeline of that name, as scenarios run it on Aer.
+
+    Args:
+        name: ``upstream`` or ``planned``.
+        workers: of the pool.
+        reconstruction: strategy of ``planned``.
+        chunk: subexperiments a task of ``planned``; as many as are worth a dispatch by default.
+    """
+    if name == "upstream":
+        return UpstreamPipeline()
+    backend = make_backend("aer", noise_model=None, device="cpu", pass_manager=None)
+    return PlannedPipeline(
+        backend, reconstruction=reconstruction or "contracted", workers=workers, chunk=chunk
+    )

@@ -17,17 +17,17 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import SamplerV2
 
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.chunks import decode_chunk
+from qcutsim.estimator.chunks import Chunk
+from qcutsim.estimator.contraction import ContractionTask
 from qcutsim.estimator.deferral import defer_measurements
 from qcutsim.estimator.programs import LoadedProgram, load_program
 
-CIRCUIT_FUNCTION = "qcutsim.estimator.aer:run_circuit"
-TASK_FUNCTION = "qcutsim.estimator.aer:run_chunk"
+TASK_FUNCTION = "qcutsim.estimator.aer:run_task"
 
 _LABEL = "outcomes"
 
 
-class CircuitPayload(msgspec.Struct, frozen=True, array_like=True):
+class CircuitPayload(msgspec.Struct, frozen=True, array_like=True, tag="circuit"):
     """A circuit with its shots and its own simulator seed; ``shots`` 0 asks for the exact one."""
 
     circuit: bytes
@@ -49,7 +49,7 @@ class CircuitOutcomes(msgspec.Struct, frozen=True, array_like=True):
     probabilities: bytes = b""
 
 
-_payloads = msgspec.msgpack.Decoder(CircuitPayload)
+_decode = msgspec.msgpack.Decoder(Chunk | CircuitPayload | ContractionTask).decode
 _outcomes = msgspec.msgpack.Decoder(CircuitOutcomes)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -64,9 +64,18 @@ def _exact_backend() -> AerSimulator:
     return AerSimulator(method="statevector", max_parallel_threads=1)
 
 
-def run_circuit(payload: bytes) -> bytes:
+def run_task(payload: bytes, context: bytes) -> bytes:
+    """The task function of both pipelines: a chunk, one circuit, or a part of a contraction."""
+    task: Chunk | CircuitPayload | ContractionTask = _decode(payload)
+    if isinstance(task, Chunk):
+        return run_chunk(task, context)
+    if isinstance(task, CircuitPayload):
+        return run_circuit(task)
+    return task.perform()
+
+
+def run_circuit(task: CircuitPayload) -> bytes:
     """Run one circuit: the outcomes of its registers, shot by shot, or their distribution."""
-    task = _payloads.decode(payload)
     circuit = qpy.load(io.BytesIO(task.circuit))[0]
     if task.shots == 0:
         (exact,) = _run_exact([_with_probabilities(circuit)], np.zeros((1, 0)))
@@ -105,15 +114,14 @@ def encode_circuit(circuit: QuantumCircuit, shots: int, seed: int) -> bytes:
     return _encoder.encode(CircuitPayload(buffer.getvalue(), shots, seed))
 
 
-def run_chunk(payload: bytes) -> bytes:
-    """The task function: see :mod:`qcutsim.estimator.chunks`. One Aer job for the whole chunk."""
-    chunk = decode_chunk(payload)
-    loaded, values, settings = chunk.load()
+def run_chunk(chunk: Chunk, encoded: bytes) -> bytes:
+    """A chunk of the encoded program, as one Aer job; see :mod:`qcutsim.estimator.chunks`."""
+    loaded, values, settings = chunk.load(encoded)
     if not len(values) or not len(settings):
         return b""
     program = loaded.program
     circuits = [
-        _exact_circuit(chunk.program, int(setting), basis)
+        _exact_circuit(encoded, int(setting), basis)
         for setting in settings
         for basis in range(len(program.bases))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -33,6 +34,17 @@ def check_counts(**counts: Any) -> None:
                 f"{name} is {count!r}; expected a whole number of at least 1 (at most "
                 f"{MOST_COUNT:.0e})"
             )
+
+
+def check_seconds(**times: Any) -> float | None:
+    """The one time given. Raises ``InputError`` where it is no positive number of seconds."""
+    ((name, seconds),) = times.items()
+    if seconds is None:
+        return None
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds < math.inf:
+        raise InputError(f"{name} is {seconds!r}; expected a number of seconds above 0")
+    return float(seconds)
 
 
 def check_seed(seed: Any) -> int:

@@ -14,7 +14,7 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.aer import TASK_FUNCTION as AER_FUNCTION
 from qcutsim.estimator.aer import outcome_indices
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.chunks import Chunk, decode_chunk
+from qcutsim.estimator.chunks import Chunk, decode_work
 from qcutsim.estimator.deferral import with_deferred_measurements
 from qcutsim.estimator.programs import (
     OBSERVABLE_REGISTER,
@@ -86,7 +86,6 @@ class ExactBackend:
 
     def encode(self, order: ChunkOrder) -> bytes:
         return Chunk(
-            order.program,
             len(order.values),
             order.values.tobytes(),
             order.settings.tobytes(),
@@ -106,11 +105,10 @@ class _SamplingBackend:
 
     @property
     def task_function(self) -> TaskFunctionSource:
-        return self.run_chunk
+        return self.run_task
 
     def encode(self, order: ChunkOrder) -> bytes:
         return Chunk(
-            order.program,
             len(order.values),
             order.values.tobytes(),
             order.settings.tobytes(),
@@ -118,7 +116,12 @@ class _SamplingBackend:
             seeds=order.seeds.tobytes(),
         ).encode()
 
-    def run_chunk(self, payload: bytes) -> bytes:
+    def run_task(self, payload: bytes, context: bytes) -> bytes:
+        """The task function: a chunk of its context's program, or a part of a contraction."""
+        task = decode_work(payload)
+        return self.run_chunk(task, context) if isinstance(task, Chunk) else task.perform()
+
+    def run_chunk(self, chunk: Chunk, program: bytes) -> bytes:
         """Relative frequencies of a chunk's subexperiments, as :mod:`qcutsim.estimator.chunks`."""
         raise NotImplementedError
 
@@ -152,16 +155,15 @@ class SamplerBackend(_SamplingBackend):
         self._sampler = sampler
         self._passes = pass_manager
 
-    def run_chunk(self, payload: bytes) -> bytes:
-        chunk = decode_chunk(payload)
-        loaded, values, settings = chunk.load()
+    def run_chunk(self, chunk: Chunk, program: bytes) -> bytes:
+        loaded, values, settings = chunk.load(program)
         bases = len(loaded.program.bases)
         shots = chunk.array_of(chunk.shots, (chunk.rows, len(settings), bases))
         frequencies = np.zeros((*shots.shape, loaded.program.outcomes))
         where, pubs = [], []
         for position, setting in enumerate(settings.tolist()):
             for basis in range(bases):
-                circuit = self._circuit(chunk.program, setting, basis)
+                circuit = self._circuit(program, setting, basis)
                 if circuit.num_clbits == 0:  # nothing is measured
                     frequencies[:, position, basis, 0] = 1
                     continue
@@ -194,16 +196,15 @@ class NoisyAerBackend(_SamplingBackend):
         self._basis_gates = noise_model.basis_gates
         super().__init__()
 
-    def run_chunk(self, payload: bytes) -> bytes:
-        chunk = decode_chunk(payload)
-        loaded, values, settings = chunk.load()
+    def run_chunk(self, chunk: Chunk, program: bytes) -> bytes:
+        loaded, values, settings = chunk.load(program)
         shape = (chunk.rows, len(settings), len(loaded.program.bases))
         shots = chunk.array_of(chunk.shots, shape)
         seeds = chunk.array_of(chunk.seeds, shape)
         frequencies = np.zeros((*shape, loaded.program.outcomes))
         for at in np.ndindex(*shape):
             row, position, basis = at
-            circuit = self._circuit(chunk.program, int(settings[position]), basis)
+            circuit = self._circuit(program, int(settings[position]), basis)
             if circuit.num_clbits == 0:  # nothing is measured
                 frequencies[(*at, 0)] = 1
                 continue
@@ -279,7 +280,7 @@ def make_backend(
         _check_device(device)
         return ExactBackend(
             "batched",
-            "qcutsim.estimator.batched:run_chunk",
+            "qcutsim.estimator.batched:run_task",
             1 << 14,
             device,
             has_all_settings_at_once=True,

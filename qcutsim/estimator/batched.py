@@ -17,7 +17,7 @@ import torch
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import ComplexArray, FloatArray, IntArray
-from qcutsim.estimator.chunks import decode_chunk
+from qcutsim.estimator.chunks import Chunk, decode_work
 from qcutsim.estimator.programs import (
     Apply,
     LoadedProgram,
@@ -30,7 +30,7 @@ from qcutsim.estimator.programs import (
     operation_matrix,
 )
 
-TASK_FUNCTION = "qcutsim.estimator.batched:run_chunk"
+TASK_FUNCTION = "qcutsim.estimator.batched:run_task"
 
 MOST_BYTES = 1 << 28
 """Rows are taken in groups whose state stays below this."""
@@ -131,11 +131,16 @@ def _compiled(program: bytes, device: str) -> Compiled:
     return Compiled(load_program(program), device)
 
 
-def run_chunk(payload: bytes) -> bytes:
-    """The task function: see :mod:`qcutsim.estimator.chunks`."""
-    chunk = decode_chunk(payload)
-    _, values, settings = chunk.load()
-    compiled = _compiled(chunk.program, chunk.device)
+def run_task(payload: bytes, context: bytes) -> bytes:
+    """The task function: a chunk of the program that is its context, or a part of a contraction."""
+    task = decode_work(payload)
+    return run_chunk(task, context) if isinstance(task, Chunk) else task.perform()
+
+
+def run_chunk(chunk: Chunk, program: bytes) -> bytes:
+    """Outcome probabilities of a chunk; see :mod:`qcutsim.estimator.chunks`."""
+    _, values, settings = chunk.load(program)
+    compiled = _compiled(program, chunk.device)
     each = 16 * compiled.branches << compiled.program.qubits
     group = max(1, MOST_BYTES // each)
     parts = [

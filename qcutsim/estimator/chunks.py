@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 
 from qcutsim.estimator.arrays import FloatArray, IntArray
+from qcutsim.estimator.contraction import ContractionTask
 from qcutsim.estimator.programs import LoadedProgram, Program, load_program
 
 
-class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """Subexperiments to evaluate.
+class Chunk(msgspec.Struct, frozen=True, array_like=True, tag="chunk"):
+    """Subexperiments to evaluate, of the program that is the task's context.
 
     Args:
-        program: an encoded :class:`qcutsim.estimator.programs.Program`.
         rows: number of rows of values.
         values: the rows, float64.
         settings: joint settings to evaluate, int64.
@@ -27,7 +27,6 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
         seeds: likewise, one seed a subexperiment.
     """
 
-    program: bytes
     rows: int
     values: bytes
     settings: bytes
@@ -39,9 +38,12 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
         """The chunk as MessagePack."""
         return _encoder.encode(self)
 
-    def load(self) -> tuple[LoadedProgram, FloatArray, IntArray]:
-        """The program, the values (rows, values), and the joint settings."""
-        loaded = load_program(self.program)
+    def load(self, program: bytes) -> tuple[LoadedProgram, FloatArray, IntArray]:
+        """The program, the values (rows, values), and the joint settings.
+
+        ``program`` is an encoded :class:`qcutsim.estimator.programs.Program`.
+        """
+        loaded = load_program(program)
         values = np.frombuffer(self.values).reshape(self.rows, loaded.program.values)
         return loaded, values, np.frombuffer(self.settings, dtype=np.int64)
 
@@ -51,7 +53,8 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-decode_chunk = msgspec.msgpack.Decoder(Chunk).decode
+decode_work = msgspec.msgpack.Decoder(Chunk | ContractionTask).decode
+"""What workers of the planned pipeline get: a chunk, or a part of the reconstruction."""
 
 
 def result_array(result: bytes, rows: int, settings: int, program: Program) -> FloatArray:

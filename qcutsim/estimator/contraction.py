@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
 import numpy as np
 import opt_einsum
 
@@ -61,7 +62,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """Operands as (kept, shared) axes, batch excluded."""
 
     left: int
@@ -71,6 +72,12 @@ class _Step:
     shared: int
     left_shape: tuple[int, ...]
     right_shape: tuple[int, ...]
+
+    def perform(self, known: Sequence[FloatArray] | Mapping[int, FloatArray]) -> FloatArray:
+        """The product of two of the known tensors, batch first."""
+        left, right = _operands(self, known)
+        product = left @ right
+        return product.reshape(len(product), *self.left_shape, *self.right_shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class ContractionTree:
     """
 
     inputs: int
-    steps: tuple[_Step, ...]
+    steps: tuple[Step, ...]
     work: int
     peak: int
     total: int
@@ -100,7 +107,7 @@ class ContractionTree:
             kept_a = [index for index in a if index not in common]
             kept_b = [index for index in b if index not in common]
             steps.append(
-                _Step(
+                Step(
                     left,
                     right,
                     tuple(a.index(i) for i in (*kept_a, *common)),
@@ -127,9 +134,7 @@ class ContractionTree:
     def _forward(self, tensors: list[FloatArray]) -> list[FloatArray]:
         known = list(tensors)
         for step in self.steps:
-            left, right = _operands(step, known)
-            product = left @ right
-            known.append(product.reshape(len(product), *step.left_shape, *step.right_shape))
+            known.append(step.perform(known))
         return known
 
     def gradients(
@@ -169,6 +174,39 @@ class ContractionTree:
         ]
 
 
+class ContractionTask(msgspec.Struct, frozen=True, array_like=True, tag="contraction"):
+    """Some steps of a contraction, for a worker: tensors as (shape, float64), steps among them."""
+
+    tensors: tuple[tuple[tuple[int, ...], bytes], ...]
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, tensors: Sequence[FloatArray], steps: Sequence[Step]) -> ContractionTask:
+        """These steps; they number the given tensors first, then each other's results."""
+        return cls(tuple((t.shape, t.tobytes()) for t in tensors), tuple(steps))
+
+    def encode(self) -> bytes:
+        """The task as MessagePack."""
+        return _encoder.encode(self)
+
+    def perform(self) -> bytes:
+        """The result of the last step; :func:`decode_tensor` reads it."""
+        known = [np.frombuffer(data).reshape(shape) for shape, data in self.tensors]
+        for step in self.steps:
+            known.append(step.perform(known))
+        return _encoder.encode((known[-1].shape, known[-1].tobytes()))
+
+
+_encoder = msgspec.msgpack.Encoder()
+_tensors = msgspec.msgpack.Decoder(tuple[tuple[int, ...], bytes])
+
+
+def decode_tensor(result: bytes) -> FloatArray:
+    """What a :class:`ContractionTask` made."""
+    shape, data = _tensors.decode(result)
+    return np.frombuffer(data).reshape(shape)
+
+
 def _volume(indices: Sequence[int], size: Mapping[int, int]) -> int:
     return math.prod(size[index] for index in indices)
 
@@ -177,7 +215,9 @@ def _rows(tensor: FloatArray, start: int, count: int) -> FloatArray:
     return tensor if len(tensor) == 1 else tensor[start : start + count]
 
 
-def _operands(step: _Step, known: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def _operands(
+    step: Step, known: Sequence[FloatArray] | Mapping[int, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
     left = known[step.left].transpose(0, *(axis + 1 for axis in step.left_axes))
     right = known[step.right].transpose(0, *(axis + 1 for axis in step.right_axes))
     return (

@@ -10,8 +10,10 @@ import time
 import weakref
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.primitives import (
@@ -23,11 +25,19 @@ from qiskit.primitives import (
 )
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
-from qcutsim.dispatch import make_policy
+from qcutsim.dispatch import PolicyLike, policy_config
 from qcutsim.errors import InputError
-from qcutsim.estimator.arguments import UNSET, Unset, check_counts, check_labels, check_seed
+from qcutsim.estimator.arguments import (
+    UNSET,
+    Unset,
+    check_counts,
+    check_labels,
+    check_seconds,
+    check_seed,
+)
+from qcutsim.estimator.arrays import IntArray
 from qcutsim.estimator.backends import Backend, make_backend
-from qcutsim.estimator.estimate import CallerExecutor, QueryOutcome, estimate
+from qcutsim.estimator.estimate import CallerExecutor, estimate
 from qcutsim.estimator.estimatorlog import EstimatorLog
 from qcutsim.estimator.jobs import EstimatorJob
 from qcutsim.estimator.pipeline import Pipeline, Query, Shots
@@ -39,7 +49,7 @@ from qcutsim.estimator.poolspec import PoolSpec
 from qcutsim.estimator.pubs import Placement, group_pubs, split_bindings
 from qcutsim.estimator.results import PointResults
 from qcutsim.estimator.upstream import UpstreamPipeline
-from qcutsim.runtime import Driver, Pool
+from qcutsim.runtime import Driver, run_in_window
 from qcutsim.runtime.loop import DaemonThreads
 from qcutsim.seeds import derived_seed
 
@@ -67,7 +77,11 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``.
         pool: ``inline``, ``threads:N`` or ``processes:N``; without N, one worker a core. By
             default processes where circuits run on Aer, otherwise inline.
-        policy: kind of the dispatch policy.
+        policy: of the dispatcher: its kind, or ``{"kind": ..., parameter: ...}``; ``qcutsim
+            policies`` lists them.
+        window: how many queries of a job may be in flight at once; with 1 each waits for the one
+            before.
+        timeout: seconds after which a task counts as lost and is run again.
         chunk: subexperiments a task; by default as many as make it worth its dispatch.
         seed: the same seed gives the same results, job by job; by default a fresh one.
         log: JSONL file to append every query and task to.
@@ -103,7 +117,9 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         device: str = "cpu",
         reconstruction: str | None = None,
         pool: str | None = None,
-        policy: str = "eager",
+        policy: PolicyLike = "eager",
+        window: int = 1,
+        timeout: float | None = None,
         chunk: int | None = None,
         seed: int | None = None,
         log: str | os.PathLike[str] | None = None,
@@ -111,7 +127,11 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         limits: Limits | None = None,
     ) -> None:
         check_counts(
-            max_qubits=max_qubits, total_shots=total_shots, num_samples=num_samples, chunk=chunk
+            max_qubits=max_qubits,
+            total_shots=total_shots,
+            num_samples=num_samples,
+            chunk=chunk,
+            window=window,
         )
         if not isinstance(shots, Unset):
             check_counts(shots=shots)
@@ -126,9 +146,10 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._total_shots = None if total_shots is None else int(total_shots)
         self._limits = limits or Limits()
         self._covariance = covariance
-        self._policy = policy
+        self._policy = policy_config(policy)
+        self._window = int(window)
+        self._timeout_s = check_seconds(timeout=timeout)
         self.seed = check_seed(seed)
-        make_policy(policy)
         self._backend = make_backend(
             backend, noise_model=noise_model, device=device, pass_manager=pass_manager
         )
@@ -149,7 +170,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._host = PoolHost(spec, self._pipeline.task_function)
         self._log = EstimatorLog(log, self._describe()) if log is not None else None
         # A forgotten estimator closes its pool; at exit the workers see their sockets close.
-        weakref.finalize(self, self._host.close).atexit = False
+        weakref.finalize(self, _release, self._host, self._log).atexit = False
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -160,7 +181,9 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             "pipeline": self._pipeline.name,
             "pool": self._host.spec.kind,
             "workers": self._host.spec.workers,
-            "policy": self._policy,
+            "policy": msgspec.to_builtins(self._policy),
+            "window": self._window,
+            "timeout_s": self._timeout_s,
             "seed": self.seed,
         }
 
@@ -221,7 +244,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
     def close(self) -> None:
         """Cancel what runs and stop the workers; nothing can be run afterwards."""
         self._is_closed = True
-        self._host.close()
+        _release(self._host, self._log)
 
     def __enter__(self) -> Self:
         return self
@@ -266,51 +289,65 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         queries: list[tuple[Query, Placement]],
     ) -> PrimitiveResult[PubResult]:
         results = PointResults([pub.shape for pub in pubs], precisions, self._covariance)
-        for query, placement in queries:
-            for part, chosen in self._parts(query):
-                results.add(await self._run_query(part), placement, chosen)
+        parts = [
+            (part, placement, chosen)
+            for query, placement in queries
+            for part, chosen in self._parts(query)
+        ]
+        if self._host.is_inline:
+            await self._run_parts(parts, results, CallerExecutor(), CallerExecutor())
+        elif parts:
+            async with self._host.turn:  # one job at a time has the pool
+                await self._run_parts(parts, results, DaemonThreads("qcutsim-stage"), None)
         return results.finish(self.seed)
 
-    def _parts(self, query: Query) -> list[tuple[Query, Any]]:
+    def _parts(self, query: Query) -> list[tuple[Query, IntArray]]:
         if isinstance(self._pipeline, UpstreamPipeline):
             return split_bindings(query)
         return [(query, np.arange(len(query.points)))]
 
-    async def _run_query(self, query: Query) -> QueryOutcome:
-        number = next(self._queries)
-        if self._host.is_inline:
-            return await self._on_pool(await self._host.pool(), query, number, CallerExecutor())
-        async with self._host.turn:  # one query at a time has the pool
-            threads = DaemonThreads("qcutsim-stage")
-            return await self._on_pool(await self._host.pool(), query, number, threads)
-
-    async def _on_pool(
-        self, pool: Pool, query: Query, number: int, executor: Executor
-    ) -> QueryOutcome:
+    async def _run_parts(
+        self,
+        parts: Sequence[tuple[Query, Placement, IntArray]],
+        results: PointResults,
+        stages: Executor,
+        reconstructor: Executor | None,
+    ) -> None:
         driver = Driver(
-            pool,
+            await self._host.pool(),
             workers=self._host.spec.workers,
             policy=self._policy,
+            timeout_s=self._timeout_s,
             clock=self._clock,
             clock_offset_s=self._start_s,
-            reconstructor=executor,
+            reconstructor=reconstructor,
         )
-        async with driver:
+
+        async def run(query: Query, placement: Placement, chosen: IntArray) -> None:
+            number = next(self._queries)
             outcome = await estimate(
                 self._pipeline,
                 query,
                 driver,
                 number=number,
-                delays_s=lambda tasks, attempt: [0.0] * tasks,
                 clock=self._clock,
-                executor=executor,
+                executor=stages,
             )
-        if self._log is not None:
-            self._log.write(number, query, outcome)
-        return outcome
+            if self._log is not None:
+                self._log.write(number, query, outcome)
+            results.add(outcome, placement, chosen)
+
+        async with driver:
+            await run_in_window(self._window, [partial(run, *part) for part in parts])
 
     def _clock(self) -> float:
         return time.monotonic() - self._start_s
+
+
+def _release(host: PoolHost, log: EstimatorLog | None) -> None:
+    host.close()
+    if log is not None:
+        log.close()
 
 
 def _make_pipeline(

@@ -8,12 +8,23 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from qcutsim.estimator.pipeline import Accounting, Estimates, Pipeline, Query, Subexperiment
+from qcutsim.dispatch import TaskKind
+from qcutsim.estimator.pipeline import (
+    Accounting,
+    Estimates,
+    Pipeline,
+    Prepared,
+    Query,
+    Subexperiment,
+)
 from qcutsim.records import TaskRecord
-from qcutsim.runtime import Driver, TaskRun
-from qcutsim.workload import WorkloadShape
+from qcutsim.runtime import Driver, QueryWork, TaskRun, no_delay
+from qcutsim.workload import TaskClass, WorkloadShape
 
 T = TypeVar("T")
+
+MERGE_CLASS = TaskClass(partition="merge", width=1, depth=0, mid_circuit_measurements=0)
+"""What the log calls a part of the reconstruction that a worker did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class QueryOutcome:
     shape: WorkloadShape
     accounting: Accounting
     tasks: Sequence[Subexperiment]
-    runs: list[TaskRun]
+    runs: Sequence[TaskRun]
     submitted_s: float
     partition_s: float
     generate_s: float
@@ -39,8 +50,11 @@ class QueryOutcome:
         return [self._task_record(number, run) for run in self.runs]
 
     def _task_record(self, number: int, run: TaskRun) -> TaskRecord:
-        task = self.tasks[run.task]
-        of = self.shape.classes[task.class_index]
+        if run.task < len(self.tasks):
+            task = self.tasks[run.task]
+            of, shots, bindings = self.shape.classes[task.class_index], task.shots, task.bindings
+        else:
+            of, shots, bindings = MERGE_CLASS, 0, 1
         return TaskRecord(
             query=number,
             task=run.task,
@@ -52,8 +66,8 @@ class QueryOutcome:
             depth=of.depth,
             mid_circuit_measurements=of.mid_circuit_measurements,
             subexperiments=of.subexperiments,
-            shots=task.shots,
-            bindings=task.bindings,
+            shots=shots,
+            bindings=bindings,
             ready_s=run.ready_s,
             dispatched_s=run.dispatched_s,
             started_s=run.started_s,
@@ -84,7 +98,7 @@ async def estimate(
     driver: Driver,
     *,
     number: int,
-    delays_s: Callable[[int, int], Sequence[float]],
+    delays: Callable[[int], Callable[[int, int, int], float]] = lambda nodes: no_delay,
     clock: Callable[[], float],
     executor: Executor | None = None,
 ) -> QueryOutcome:
@@ -95,7 +109,7 @@ async def estimate(
         query: what to evaluate.
         driver: runs the tasks.
         number: the query's number, not used before with this driver.
-        delays_s: (tasks, attempt) -> injected delay of each task in seconds.
+        delays: number of tasks and merges -> (task, attempt, worker) -> injected delay in seconds.
         clock: seconds since the run's start.
         executor: runs partition and generate; the event loop's own threads by default.
 
@@ -111,9 +125,10 @@ async def estimate(
     generated_s = clock()
     tasks = prepared.subexperiments
     if tasks:
-        execution = await driver.execute(
-            number, tasks, prepared.reconstruct, lambda attempt: delays_s(len(tasks), attempt)
-        )
+        work = _work_of(pipeline, prepared, delays(len(tasks) + len(prepared.merges)))
+        execution = await driver.execute(number, work)
+        classes = [prepared.shape.classes[task.class_index] for task in tasks]
+        pipeline.times.observe(classes, execution.runs)
         estimates, runs = execution.value, execution.runs
         times = (
             execution.execute_s,
@@ -139,4 +154,21 @@ async def estimate(
         total_s=ended_s - start_s,
         coordinator_cpu_s=coordinator_cpu_s,
         process_cpu_s=process_cpu_s,
+    )
+
+
+def _work_of(
+    pipeline: Pipeline, prepared: Prepared, delay_s: Callable[[int, int, int], float]
+) -> QueryWork[Estimates]:
+    kinds = tuple(
+        TaskKind(of.partition, of.structure, pipeline.times.expected_s(of))
+        for of in prepared.shape.classes
+    )
+    return QueryWork(
+        tasks=prepared.subexperiments,
+        reconstruct=prepared.reconstruct,
+        kinds=kinds,
+        kind_of=tuple(task.class_index for task in prepared.subexperiments),
+        merges=prepared.merges,
+        delay_s=delay_s,
     )

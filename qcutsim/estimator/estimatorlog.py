@@ -13,7 +13,7 @@ import msgspec
 from qcutsim.estimator.estimate import QueryOutcome
 from qcutsim.estimator.pipeline import Query
 from qcutsim.manifest import collect_manifest
-from qcutsim.records import SCHEMA, LogWriter, QueryRecord, Record, RunRecord
+from qcutsim.records import SCHEMA, LogWriter, QueryRecord, RunRecord
 
 
 class EstimatorLog:
@@ -27,12 +27,13 @@ class EstimatorLog:
     """
 
     def __init__(self, path: str | os.PathLike[str], configuration: dict[str, Any]) -> None:
-        self._path = Path(path).absolute()
+        self._writer = LogWriter(Path(path).absolute())
         self._configuration = configuration
+        self._policy: dict[str, Any] = configuration["policy"]
         encoded = msgspec.json.encode(configuration, order="sorted")
         self._key = hashlib.sha256(encoded).hexdigest()
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._append(
+        self._writer.write(
             RunRecord(
                 schema=SCHEMA,
                 run=f"{self._key[:12]}-{started_at}",
@@ -45,16 +46,15 @@ class EstimatorLog:
             )
         )
 
-    def _append(self, *records: Record) -> None:
-        # Opened for each query: an estimator need not be closed for its log to be whole.
-        with LogWriter(self._path) as writer:
-            writer.write(*records)
+    def close(self) -> None:
+        """Close the file; what was written is there already."""
+        self._writer.close()
 
     def write(self, number: int, query: Query, outcome: QueryOutcome) -> None:
         """Append a query and its tasks. Raises ``LogError`` where it cannot be written."""
         estimates, accounting, shape = outcome.estimates, outcome.accounting, outcome.shape
         is_single = len(estimates.values) == 1
-        self._append(
+        self._writer.write(
             *outcome.task_records(number),
             QueryRecord(
                 query=number,
@@ -74,7 +74,10 @@ class EstimatorLog:
                 executed=accounting.executed,
                 pool=self._configuration["pool"],
                 workers=self._configuration["workers"],
-                policy=self._configuration["policy"],
+                policy=self._policy["kind"],
+                policy_parameters={k: v for k, v in self._policy.items() if k != "kind"},
+                window=self._configuration["window"],
+                timeout_s=self._configuration["timeout_s"],
                 straggler_probability=0.0,
                 straggler_delay_s=0.0,
                 submitted_s=outcome.submitted_s,

@@ -12,7 +12,8 @@ import numpy as np
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.plan import CutOptions
-from qcutsim.runtime import TaskFunctionSource
+from qcutsim.estimator.servicetimes import ServiceTimes
+from qcutsim.runtime import MergeTask, TaskFunctionSource
 from qcutsim.workload import WorkloadShape
 
 if TYPE_CHECKING:
@@ -182,6 +183,10 @@ class Subexperiment(Protocol):
     def shots(self) -> int:
         """Shots of each of its subexperiments; 0 where they are exact."""
 
+    @property
+    def context(self) -> bytes:
+        """What it has in common with others of its query."""
+
     def encode(self) -> bytes:
         """The payload for the pipeline's task function."""
 
@@ -201,12 +206,21 @@ class Prepared(Protocol):
     def subexperiments(self) -> Sequence[Subexperiment]:
         """The work, in dispatch order."""
 
-    def reconstruct(self, results: Sequence[bytes]) -> Estimates:
-        """Results in task order -> estimates. The reconstruct stage."""
+    @property
+    def merges(self) -> Sequence[MergeTask]:
+        """Steps of the reconstruction that may begin before the last task has ended."""
+
+    def reconstruct(self, results: Sequence[Any]) -> Estimates:
+        """Results in task order, then those of the merges -> estimates. The reconstruct stage."""
 
 
 class Pipeline(Protocol):
-    """Two stages before execution and one after; execution belongs to the driver."""
+    """Two stages before execution and one after; execution belongs to the driver.
+
+    ``times`` is what its tasks have been seen to take.
+    """
+
+    times: ServiceTimes
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from qcutsim.estimator.plannedwork import (
 )
 from qcutsim.estimator.planning import build_plan
 from qcutsim.estimator.reconstruction import make_reconstruction
+from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.runtime import TaskFunctionSource
 
 MOST_PLANS = 256
@@ -35,7 +36,7 @@ class PlannedPipeline:
         limits: what a plan may cost.
         num_samples: draw so many joint QPD terms instead of taking all.
         workers: of the pool, which a query's chunks should keep busy.
-        chunk: subexperiments a task; by default the backend's own measure.
+        chunk: subexperiments a task; by default as many as are measured to be worth a dispatch.
     """
 
     name = "planned"
@@ -55,6 +56,7 @@ class PlannedPipeline:
                 f"reconstruction {reconstruction!r} needs all joint terms, num_samples draws "
                 f"some; take one of {', '.join(SAMPLED_RECONSTRUCTIONS)}"
             )
+        self.times = ServiceTimes()
         self._options = WorkOptions(
             backend=backend,
             reconstruction=make_reconstruction(reconstruction),
@@ -62,6 +64,7 @@ class PlannedPipeline:
             num_samples=num_samples,
             workers=workers,
             chunk=chunk,
+            times=self.times,
         )
         self._plans: dict[Any, CutPlan] = {}
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +19,21 @@ from qcutsim.estimator.combination import combine
 from qcutsim.estimator.counts import show_count
 from qcutsim.estimator.cutting import AngleIndex
 from qcutsim.estimator.errorbars import point_errors
+from qcutsim.estimator.merging import Merging, make_merges, merged
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
 from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.reconstruction import (
     JointTerms,
+    PathContraction,
     Problem,
     Reconstruction,
     joint_settings,
+    read_operand,
 )
 from qcutsim.estimator.sampling import PartitionData, sample
+from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
-from qcutsim.runtime import load_function
+from qcutsim.runtime import MergeTask, load_function
 from qcutsim.seeds import stream
 from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
 
@@ -50,6 +55,7 @@ class WorkOptions:
     num_samples: int | None
     workers: int
     chunk: int | None
+    times: ServiceTimes
 
     @property
     def runs_all_settings(self) -> bool:
@@ -182,13 +188,18 @@ class PlannedWork:
                 yield ChunkTask(number, *at, order, backend, index, mean)
 
     def _chunk_of(self, unit: Unit) -> int:
-        """Subexperiments a task: enough to keep every worker busy, and worth a dispatch."""
+        """Subexperiments a task: enough to keep every worker busy, and worth a dispatch.
+
+        What is worth it is measured; the backend's own guess serves before there is a measure.
+        """
         if self._options.chunk is not None:
             return self._options.chunk
         if self._options.workers == 1:
             return unit.subexperiments
         share = -(-unit.subexperiments // (4 * self._options.workers))
-        return max(self._options.backend.chunk_subexperiments, share)
+        features = (0, unit.template.width, unit.template.depth)
+        worthwhile = self._options.times.worthwhile_chunk(features)
+        return max(worthwhile or self._options.backend.chunk_subexperiments, share)
 
     @cached_property
     def shape(self) -> WorkloadShape:
@@ -257,26 +268,69 @@ class PlannedWork:
         return [self.plan.template_of(p).program.outcomes for p in range(len(self._settings))]
 
     def _collect(self, results: Sequence[bytes], *, sampled: bool = True) -> list[PartitionData]:
-        """Put chunks together, sample in one canonical order, and deal out to partitions."""
-        by_unit: dict[int, list[int]] = {}
-        for number, task in enumerate(self.subexperiments):
-            by_unit.setdefault(task.unit, []).append(number)
+        """Data of all partitions."""
         data: dict[int, PartitionData] = {}
-        for number, unit in enumerate(self._units):
-            own = by_unit[number]
-            gathered = unit.gather([self.subexperiments[i] for i in own], [results[i] for i in own])
-            if sampled and self._shots is not None and self._options.backend.is_exact:
-                generator = stream(self._query.seed, "shots", number)
-                gathered = sample(gathered, unit.deal_out(self._shots), generator)
-            for partition, rows in unit.partitions:
-                data[partition] = PartitionData(
-                    gathered[rows],
-                    None if self._shots is None else self._shots[partition],
-                    self.plan.partitions[partition].terms,
-                    unit.settings,
-                    unit.template.program.slot_sizes,
-                )
+        for number in range(len(self._units)):
+            data |= self._collect_unit(number, results, sampled=sampled)
         return [data[partition] for partition in range(len(data))]
+
+    def _collect_unit(
+        self, number: int, results: Sequence[bytes], *, sampled: bool = True
+    ) -> dict[int, PartitionData]:
+        """Put a unit's chunks together, sample in one canonical order, deal out to partitions."""
+        unit, own = self._units[number], self._unit_tasks[number]
+        gathered = unit.gather([self.subexperiments[i] for i in own], [results[i] for i in own])
+        if sampled and self._shots is not None and self._options.backend.is_exact:
+            generator = stream(self._query.seed, "shots", number)
+            gathered = sample(gathered, unit.deal_out(self._shots), generator)
+        return {
+            partition: PartitionData(
+                gathered[rows],
+                None if self._shots is None else self._shots[partition],
+                self.plan.partitions[partition].terms,
+                unit.settings,
+                unit.template.program.slot_sizes,
+            )
+            for partition, rows in unit.partitions
+        }
+
+    @cached_property
+    def _unit_tasks(self) -> list[range]:
+        ends = np.cumsum([0, *np.bincount([task.unit for task in self.subexperiments])]).tolist()
+        return [range(start, stop) for start, stop in pairwise(ends)]
+
+    @cached_property
+    def _merging(self) -> Merging | None:
+        """How partitions are merged while others execute, where the strategy does."""
+        strategy = self._options.reconstruction
+        if not isinstance(strategy, PathContraction) or not self.plan.terms:
+            return None
+        problem = self._problem([])
+        return Merging(
+            tree=strategy.tree(self.plan.network),
+            couplings=problem.couplings,
+            unit_of=self._unit_of_partition(),
+            values=problem.values,
+            unit_tasks=self._unit_tasks,
+            collect=self._collect_unit,
+            read=lambda partition, data: read_operand(
+                data.tensor(),
+                problem.rows[partition],
+                problem.subobservables[partition],
+                data.sizes,
+            ),
+        )
+
+    def _unit_of_partition(self) -> list[int]:
+        found = {p: u for u, unit in enumerate(self._units) for p, _ in unit.partitions}
+        return [found[partition] for partition in range(len(found))]
+
+    @cached_property
+    def merges(self) -> Sequence[MergeTask]:
+        overlap = self._options.reconstruction.overlap
+        if overlap is None or self._merging is None:
+            return []
+        return make_merges(self._merging, overlap, self._options.workers)
 
     def expected_stds(self) -> FloatArray | None:
         """Standard errors to expect, from exact outcome distributions worked out here and now.
@@ -291,7 +345,7 @@ class PlannedWork:
         if count > MOST_EXPECTED:
             return None
         function = load_function(backend.task_function)
-        results = [function(task.encode()) for task in self.subexperiments]
+        results = [function(task.encode(), task.context) for task in self.subexperiments]
         data = [
             # The covariance of observed means divides by shots - 1, that of true ones by shots.
             replace(one, shots=shots + 1)
@@ -307,14 +361,19 @@ class PlannedWork:
             means_are_true=True,
         ).stds
 
-    def reconstruct(self, results: Sequence[bytes]) -> Estimates:
+    def reconstruct(self, results: Sequence[Any]) -> Estimates:
         combination = self._combination
         if not self.plan.terms:  # nothing but multiples of the identity
             count = len(combination.constants)
             covariance = np.zeros((count, count)) if self._query.wants_covariance else None
             return Estimates(combination.constants, np.zeros(count), covariance)
-        problem = self._problem(self._collect(results))
-        values = self._options.reconstruction.values(problem)
+        if self.merges and self._merging is not None:
+            data, last = merged(self._merging, self.merges, results)
+            problem = self._problem(data)
+            values = np.broadcast_to(last.reshape(-1), (problem.values,))
+        else:
+            problem = self._problem(self._collect(results))
+            values = self._options.reconstruction.values(problem)
         errors = point_errors(
             problem,
             values,

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from itertools import product
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.contraction import (
+    ContractionTree,
     Network,
     PathFinder,
     incremental_path,
@@ -27,6 +28,9 @@ from qcutsim.estimator.contraction import (
 )
 from qcutsim.estimator.cutting import Cut
 from qcutsim.estimator.sampling import PartitionData, outcome_signs
+
+Overlap = Literal["coordinator", "workers"] | None
+"""Who merges partitions while others still execute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,8 @@ class Problem:
     def operands(self) -> list[FloatArray]:
         """What the network contracts: (values, sizes...) a partition, then the couplings."""
         read = [
-            tensor[rows, subs].reshape(self.values, *data.sizes)
-            for tensor, rows, subs, data in zip(
-                self.tensors, self.rows, self.subobservables, self.data, strict=True
-            )
+            read_operand(tensor, self.rows[p], self.subobservables[p], self.data[p].sizes)
+            for p, tensor in enumerate(self.tensors)
         ]
         return [*read, *self.couplings]
 
@@ -166,6 +168,13 @@ class Problem:
         return [data.sizes for data in self.data]
 
 
+def read_operand(
+    tensor: FloatArray, rows: IntArray, subobservables: IntArray, sizes: tuple[int, ...]
+) -> FloatArray:
+    """What each value reads of a partition's tensor, shape (values, sizes...)."""
+    return tensor[rows, subobservables].reshape(len(rows), *sizes)
+
+
 def joint_settings(
     cuts: Sequence[Cut], sizes: Sequence[tuple[int, ...]], joint: JointTerms
 ) -> list[IntArray]:
@@ -179,9 +188,13 @@ def joint_settings(
 
 
 class Reconstruction(Protocol):
-    """How values are put together from partition data."""
+    """How values are put together from partition data.
+
+    ``overlap`` says who merges partitions while others still execute, if anybody.
+    """
 
     kind: ClassVar[str]
+    overlap: ClassVar[Overlap]
 
     def values(self, problem: Problem) -> FloatArray:
         """The values, shape (values,)."""
@@ -194,6 +207,7 @@ class PerShot:
     """The loop of qiskit-addon-cutting: joint terms x partitions x shots, one at a time."""
 
     kind: ClassVar[str] = "per_shot"
+    overlap: ClassVar[Overlap] = None
 
     def values(self, problem: Problem) -> FloatArray:
         joint = problem.joint_terms
@@ -236,6 +250,7 @@ class Vectorised:
     """Means first, then a sum over joint terms of products over partitions, in NumPy."""
 
     kind: ClassVar[str] = "vectorised"
+    overlap: ClassVar[Overlap] = None
 
     def values(self, problem: Problem) -> FloatArray:
         joint = problem.joint_terms
@@ -261,21 +276,26 @@ class Vectorised:
 _GROUP_ELEMENTS = 1 << 22
 
 
-class _Contraction:
+class PathContraction:
     """Strategies that contract the network, each along its own path."""
+
+    overlap: ClassVar[Overlap] = None
 
     def __init__(self, find_path: PathFinder) -> None:
         self._find_path = find_path
 
+    def tree(self, network: Network) -> ContractionTree:
+        """The network's contraction along the strategy's path."""
+        return network.tree(self._find_path)
+
     def values(self, problem: Problem) -> FloatArray:
-        tree = problem.network.tree(self._find_path)
-        return tree.contract(problem.operands, problem.values)
+        return self.tree(problem.network).contract(problem.operands, problem.values)
 
     def work(self, problem: Problem) -> int:
-        return problem.network.tree(self._find_path).work * problem.values
+        return self.tree(problem.network).work * problem.values
 
 
-class Contracted(_Contraction):
+class Contracted(PathContraction):
     """One tensor-network contraction; opt_einsum finds the path, which is kept."""
 
     kind: ClassVar[str] = "contracted"
@@ -284,19 +304,21 @@ class Contracted(_Contraction):
         super().__init__(optimised_path)
 
 
-class Incremental(_Contraction):
-    """Merges one partition after the other into a running tensor, so that it could begin early."""
+class Incremental(PathContraction):
+    """The coordinator merges one partition after the other into a running tensor, on arrival."""
 
     kind: ClassVar[str] = "incremental"
+    overlap: ClassVar[Overlap] = "coordinator"
 
     def __init__(self) -> None:
         super().__init__(incremental_path)
 
 
-class Tree(_Contraction):
-    """Merges neighbouring partitions pairwise, level after level."""
+class Tree(PathContraction):
+    """Workers merge neighbouring partitions pairwise, level after level, as these are there."""
 
     kind: ClassVar[str] = "tree"
+    overlap: ClassVar[Overlap] = "workers"
 
     def __init__(self) -> None:
         super().__init__(tree_path)

@@ -7,15 +7,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from qcutsim.cell import Workload
 from qcutsim.estimator.pipeline import Query
 from qcutsim.files import make_folder, write_whole
 from qcutsim.learning import bind_model
-from qcutsim.scenario import Scenario, Workload
+from qcutsim.scenario import Scenario
 from qcutsim.workload import WorkloadShape, shape_name
 
 
 def shape_of(workload: Workload) -> WorkloadShape:
-    """Generate a workload's subexperiments and describe them; bindings do not matter."""
+    """Generate a workload's subexperiments and describe them; bindings do not matter.
+
+    Chunks of the pipeline ``planned`` are those of one worker, unless the workload gives a size.
+    """
     from qcutsim.estimator import make_pipeline
 
     qubits = len(workload.observable)
@@ -26,7 +30,12 @@ def shape_of(workload: Workload) -> WorkloadShape:
         workload.shots,
         seed=0,
     )
-    pipeline = make_pipeline(workload.pipeline)
+    pipeline = make_pipeline(
+        workload.pipeline,
+        workers=1,
+        reconstruction=workload.reconstruction,
+        chunk=workload.chunk,
+    )
     return pipeline.generate(query, pipeline.partition(query)).shape
 
 

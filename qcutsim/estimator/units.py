@@ -70,6 +70,10 @@ class ChunkTask:
     def bindings(self) -> int:
         return len(self.order.values)
 
+    @property
+    def context(self) -> bytes:
+        return self.order.program
+
     def encode(self) -> bytes:
         return self.backend.encode(self.order)
 

@@ -30,7 +30,7 @@ from qiskit_addon_cutting.utils.observable_grouping import ObservableCollection
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.aer import (
-    CIRCUIT_FUNCTION,
+    TASK_FUNCTION,
     decode_probabilities,
     decode_registers,
     encode_circuit,
@@ -43,8 +43,9 @@ from qcutsim.estimator.cutting import check_labels, components, decompose_wide, 
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
 from qcutsim.estimator.plan import Limits
 from qcutsim.estimator.sampling import spread_shots
+from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.estimator.variance import positive_variance
-from qcutsim.runtime import TaskFunctionSource
+from qcutsim.runtime import MergeTask, TaskFunctionSource
 from qcutsim.seeds import task_seeds
 from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
 
@@ -58,6 +59,7 @@ class UpstreamSubexperiment:
     seed: int
     class_index: int
     bindings: int = 1
+    context: bytes = b""
 
     def encode(self) -> bytes:
         return encode_circuit(self.circuit, self.shots, self.seed)
@@ -83,11 +85,12 @@ class UpstreamPipeline:
     name = "upstream"
 
     def __init__(self, limits: Limits | None = None) -> None:
+        self.times = ServiceTimes()
         self._limits = limits or Limits()
 
     @property
     def task_function(self) -> TaskFunctionSource:
-        return CIRCUIT_FUNCTION
+        return TASK_FUNCTION
 
     def partition(self, query: Query) -> UpstreamPartitioned:
         """Cut the query's one circuit.
@@ -169,7 +172,12 @@ def _prepare(circuit: QuantumCircuit, query: Query) -> tuple[QuantumCircuit, Any
 
 
 class UpstreamPrepared:
-    """Subexperiments partition after partition, as the library lists them."""
+    """Subexperiments partition after partition, as the library lists them.
+
+    The library reconstructs when all results are there: there is nothing to merge before.
+    """
+
+    merges: Sequence[MergeTask] = ()
 
     def __init__(
         self,

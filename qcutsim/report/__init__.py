@@ -6,6 +6,7 @@ from qcutsim.report.figures import draw_speed_up
 from qcutsim.report.tables import (
     comparison_table,
     error_table,
+    policy_tables,
     profile_notes,
     profile_table,
     stage_table,
@@ -17,6 +18,7 @@ __all__ = [
     "comparison_table",
     "draw_speed_up",
     "error_table",
+    "policy_tables",
     "profile_notes",
     "profile_table",
     "stage_table",

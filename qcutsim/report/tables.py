@@ -10,6 +10,7 @@ from rich.table import Table
 
 from qcutsim.analysis import STAGES, Comparison, Configuration, Summary, speed_ups
 from qcutsim.calibrate import CalibrationProfile
+from qcutsim.dispatch import PolicyDescription
 
 NOTABLE_WAITING = 0.03
 """A share of waiting from which a reader is warned; a quiet host stays below 0.01."""
@@ -34,9 +35,10 @@ def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]
 
 def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
     """Where the time went: makespan, speed-up and stage shares of each configuration."""
-    table = _table(
-        title, "cuts", "labels", "pool", "workers", "stragglers", "makespan s", "speed-up"
-    )
+    policies = {(key.policy, key.window) for key in summaries}
+    shown = ["policy", "window"] if len(policies) > 1 else []
+    columns = ["cuts", "labels", "pool", "workers", *shown, "stragglers", "makespan s", "speed-up"]
+    table = _table(title, *columns)
     for stage in STAGES:
         table.add_column(f"{stage} %", justify="right")
     for row in summary_rows(summaries):
@@ -45,7 +47,8 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
             escape(row["partition_labels"]),
             escape(row["pool"]),
             str(row["workers"]),
-            _stragglers(row["straggler_probability"], row["straggler_delay_s"]),
+            *(escape(str(row[name])) for name in shown),
+            escape(row["stragglers"]) or "-",
             f"{row['makespan_s']:.3f}",
             _number(row["speed_up"]),
             *(f"{100 * row[f'{stage}_share']:.1f}" for stage in STAGES),
@@ -55,11 +58,14 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
 
 def comparison_table(comparison: Comparison) -> Table:
     """Measured beside simulated, one row a configuration."""
+    policies = {(row.policy, row.window) for row in comparison.configurations}
+    shown = ["policy", "window"] if len(policies) > 1 else []
     table = _table(
         "Measured and simulated (* = a pool size the profile was not calibrated on)",
         "cuts",
         "pool",
         "workers",
+        *shown,
         "stragglers",
         "measured s",
         "spread %",
@@ -74,7 +80,8 @@ def comparison_table(comparison: Comparison) -> Table:
             str(row.cuts),
             escape(row.pool),
             f"{row.workers}{'*' if row.is_prediction else ' '}",
-            _stragglers(row.straggler_probability, row.straggler_delay_s),
+            *(escape(str(getattr(row, name))) for name in shown),
+            escape(row.stragglers) or "-",
             f"{row.measured_makespan_s:.3f}",
             f"{100 * row.measured_spread:.0f}",
             f"{row.simulated_makespan_s:.3f}",
@@ -151,16 +158,38 @@ def profile_notes(profile: CalibrationProfile) -> Sequence[str]:
     ]
 
 
+def policy_tables(policies: Sequence[PolicyDescription]) -> list[Table]:
+    """What each policy does, and then the parameters of those that have some."""
+    overview = _table("Dispatch policies", "policy", "what it does")
+    parameters = _table("Their parameters", "policy", "parameter", "default", "allowed", "meaning")
+    for policy in policies:
+        overview.add_row(escape(policy.kind), escape(policy.summary))
+        for one in policy.parameters:
+            shown = (policy.kind, one.name, str(one.default), one.allowed, one.meaning)
+            parameters.add_row(*map(escape, shown))
+    return [overview, parameters]
+
+
+_TEXT = {
+    "allowed",
+    "group",
+    "labels",
+    "meaning",
+    "parameter",
+    "policy",
+    "pool",
+    "shares",
+    "stragglers",
+    "what it does",
+}
+"""Columns of words; the others hold numbers."""
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
-        is_text = column in ("labels", "pool", "stragglers", "group", "shares")
-        table.add_column(column, justify="left" if is_text else "right")
+        table.add_column(column, justify="left" if column in _TEXT else "right")
     return table
-
-
-def _stragglers(probability: float, delay_s: float) -> str:
-    return f"{probability:g} x {delay_s:g} s" if probability > 0 else "-"
 
 
 def _number(value: float | None) -> str:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from qcutsim.errors import InputError
-from qcutsim.runtime.driver import Driver, Execution, Task, TaskRun
+from qcutsim.runtime.driver import Driver
+from qcutsim.runtime.execution import Execution, TaskRun
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
-from qcutsim.runtime.pools import MOST_WORKERS, InlinePool, Pool, PoolListener, ThreadPool
+from qcutsim.runtime.pools import (
+    MOST_WORKERS,
+    CancelMode,
+    InlinePool,
+    Pool,
+    PoolListener,
+    ThreadPool,
+)
 from qcutsim.runtime.processes import ProcessPool
+from qcutsim.runtime.querywork import MergeTask, QueryWork, Task, no_delay
+from qcutsim.runtime.window import run_in_window
 from qcutsim.runtime.work import TaskFunctionSource, load_function
 
 __all__ = [
+    "CANCEL_MODES",
     "MOST_WORKERS",
+    "CancelMode",
     "Driver",
     "Execution",
     "InlinePool",
+    "MergeTask",
     "Pool",
     "PoolListener",
     "ProcessPool",
+    "QueryWork",
     "ResultMessage",
     "Task",
     "TaskFunctionSource",
@@ -25,32 +39,48 @@ __all__ = [
     "ThreadPool",
     "load_function",
     "make_pool",
+    "no_delay",
+    "run_in_window",
 ]
 
 
-def make_pool(kind: str, workers: int, function: TaskFunctionSource) -> Pool:
+CANCEL_MODES: dict[str, tuple[CancelMode, ...]] = {
+    "inline": ("none",),
+    "threads": ("sleep_only", "none"),
+    "processes": ("sleep_only", "none", "kill"),
+}
+"""What pools can do to a running task that nobody needs any more, the default first."""
+
+
+def make_pool(
+    kind: str, workers: int, function: TaskFunctionSource, cancel: CancelMode | None = None
+) -> Pool:
     """A pool that is not yet started.
 
     Args:
         kind: ``inline``, ``threads`` or ``processes``.
         workers: how many workers; an inline pool has one.
-        function: takes a payload and returns a result; by name for ``processes``.
+        function: takes a payload and its context and returns a result; by name for ``processes``.
+        cancel: what it does to a task that nobody needs any more; the kind's default if not given.
 
     Raises:
-        InputError: real workers of that kind do not exist.
+        InputError: real workers of that kind do not exist, or cannot do that.
     """
-    match kind:
-        case "inline":
-            return InlinePool(function)
-        case "threads":
-            return ThreadPool(workers, function)
-        case "processes" if isinstance(function, str):
-            return ProcessPool(workers, function)
-        case "processes":
-            raise InputError(
-                "this backend works in the caller's process only; take pool 'inline' or "
-                "'threads:N' with it"
-            )
+    if kind not in CANCEL_MODES:
+        raise InputError(
+            f"a pool of kind {kind!r} can only be simulated; real runs take: "
+            f"{', '.join(CANCEL_MODES)}"
+        )
+    modes = CANCEL_MODES[kind]
+    if cancel is not None and cancel not in modes:
+        raise InputError(f"a pool of kind {kind!r} takes cancel: {', '.join(modes)}")
+    mode = cancel or modes[0]
+    if kind == "inline":
+        return InlinePool(function)
+    if kind == "threads":
+        return ThreadPool(workers, function, mode)
+    if isinstance(function, str):
+        return ProcessPool(workers, function, mode)
     raise InputError(
-        f"a pool of kind {kind!r} can only be simulated; real runs take: inline, processes, threads"
+        "this backend works in the caller's process only; take pool 'inline' or 'threads:N' with it"
     )

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any, Self, TypeVar
 
 from qcutsim.dispatch import (
+    Abandon,
+    Action,
+    BeginMerge,
     BeginReconstruction,
+    Cancel,
     CompleteQuery,
     Dispatcher,
     Event,
     FailQuery,
+    MergeFinished,
+    PolicyLike,
     QuerySubmitted,
     ReconstructionFinished,
+    SetTimer,
     Start,
+    TaskCancelled,
     TaskFailed,
     TaskFinished,
+    TimerFired,
     WorkerJoined,
     WorkerLost,
     make_policy,
@@ -27,82 +35,30 @@ from qcutsim.dispatch import (
     to_plain,
 )
 from qcutsim.errors import ExecutionError
-from qcutsim.records import EventRecord, Outcome
+from qcutsim.records import EventRecord
+from qcutsim.runtime.execution import Execution, RunningQuery, TaskRun
+from qcutsim.runtime.loop import DaemonThread
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
 from qcutsim.runtime.pools import Pool
+from qcutsim.runtime.querywork import QueryWork
 
 V = TypeVar("V")
 Clock = Callable[[], float]
 
 
-class Task(Protocol):
-    """Work of a query that can be sent to a worker."""
-
-    def encode(self) -> bytes:
-        """The payload for the pool's task function."""
-
-
-@dataclass(slots=True)
-class TaskRun:
-    """What happened to one copy of a task; times as :class:`qcutsim.records.TaskRecord`."""
-
-    task: int
-    attempt: int
-    worker: int
-    outcome: Outcome
-    ready_s: float
-    dispatched_s: float
-    injected_delay_s: float
-    payload_bytes: int
-    started_s: float = 0.0
-    ended_s: float = 0.0
-    collected_s: float = 0.0
-    cpu_s: float | None = None
-    result_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Execution(Generic[V]):
-    """The execute and reconstruct stages of one query, as the driver saw them."""
-
-    value: V
-    runs: list[TaskRun]
-    execute_s: float
-    reconstruct_s: float
-    coordinator_cpu_s: float
-    process_cpu_s: float
-
-
-@dataclass(slots=True)
-class _Query:
-    tasks: Sequence[Task]
-    delays_s: Callable[[int], Sequence[float]]
-    reconstruct: Callable[[Sequence[bytes]], object]
-    done: asyncio.Future[object]
-    submitted_s: float
-    cpu_start_s: tuple[float, float]
-    results: list[bytes]
-    runs: list[TaskRun] = field(default_factory=list)
-    delays_of_attempt: dict[int, Sequence[float]] = field(default_factory=dict)
-    executed_s: float = 0.0
-    reconstructed_s: float = 0.0
-    cpu_s: tuple[float, float] = (0.0, 0.0)
-    value: object = None
-    error: Exception | None = None
-
-
 class Driver:
-    """Runs queries' tasks on a pool under one dispatcher.
+    """Runs queries' tasks on a pool under one dispatcher; several queries at once if asked to.
 
     Args:
         pool: a started pool.
         workers: how many of its workers to use.
-        policy: kind of the dispatch policy.
+        policy: the dispatch policy.
+        timeout_s: a task that runs longer counts as lost, and its worker is replaced.
         clock: seconds since the run's start, comparable with ``time.monotonic`` of the workers
             once ``clock_offset_s`` is taken from the latter.
         clock_offset_s: reading of ``time.monotonic`` at the run's start.
         on_event: receives one ``event`` record for every event handled.
-        reconstructor: runs ``reconstruct``; a thread of the driver's own by default.
+        reconstructor: runs merges and ``reconstruct``; a thread of the driver's own by default.
         settled: awaited before the dispatcher's turn. In virtual time it returns once all else
             that happens at this instant has happened; real time needs none.
 
@@ -114,7 +70,8 @@ class Driver:
         pool: Pool,
         *,
         workers: int,
-        policy: str = "eager",
+        policy: PolicyLike = "eager",
+        timeout_s: float | None = None,
         clock: Clock,
         clock_offset_s: float = 0.0,
         on_event: Callable[[EventRecord], None] | None = None,
@@ -127,85 +84,81 @@ class Driver:
         self._offset_s = clock_offset_s
         self._on_event = on_event
         self._settled = settled
-        self._dispatcher = Dispatcher(make_policy(policy))
+        self._dispatcher = Dispatcher(make_policy(policy), timeout_s=timeout_s)
         self._inbox: list[Event] = []
-        self._arrived = asyncio.Event()
-        self._queries: dict[int, _Query] = {}
+        self._is_taking_turn = False
+        self._turn: asyncio.Task[None] | None = None
+        self._queries: dict[int, RunningQuery] = {}
         self._running: dict[int, TaskRun] = {}
-        self._own_reconstructor = None if reconstructor else ThreadPoolExecutor(1, "reconstruct")
+        self._own_reconstructor = None if reconstructor else DaemonThread("reconstruct")
         self._reconstructor = reconstructor or self._own_reconstructor
-        self._reconstructions: set[asyncio.Task[None]] = set()
+        self._computations: set[asyncio.Task[None]] = set()
+        self._timers: dict[float, asyncio.TimerHandle] = {}
         self._progress: asyncio.Future[None] | None = None
         self._broken: str | None = None
 
     async def __aenter__(self) -> Self:
         await self._pool.ready()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pool.attach(self, self._workers)
-        self._pump_task = asyncio.create_task(self._pump())
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         if exc_type is None:
-            while (self._running or self._inbox) and not self._pump_task.done():
+            while (self._running or self._inbox) and not self._failed.done():
                 await self._wait_for_progress()
         self._pool.attach(None, 0)
-        self._pump_task.cancel()
-        for task in self._reconstructions:
+        for timer in self._timers.values():
+            timer.cancel()
+        ending = [*self._computations, *([self._turn] if self._turn is not None else [])]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(self._pump_task, *self._reconstructions, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
+        if not self._failed.done():
+            self._failed.set_exception(ExecutionError("the driver was closed"))
+        self._failed.exception()  # seen
         if self._own_reconstructor is not None:
             self._own_reconstructor.shutdown(wait=False, cancel_futures=True)
 
-    async def execute(
-        self,
-        query: int,
-        tasks: Sequence[Task],
-        reconstruct: Callable[[Sequence[bytes]], V],
-        delays_s: Callable[[int], Sequence[float]],
-    ) -> Execution[V]:
+    async def execute(self, query: int, work: QueryWork[V]) -> Execution[V]:
         """Run the tasks, wait at the barrier, and reconstruct.
 
         Args:
             query: a number not used before with this driver.
-            tasks: the work, in dispatch order.
-            reconstruct: results in task order -> value; runs in a thread of its own.
-            delays_s: attempt -> injected delay of each task in seconds.
+            work: what is to be done.
 
         Raises:
             ExecutionError: a task failed on every attempt, or the pool broke down; or whatever
                 ``reconstruct`` raised.
+            PolicyError: the policy broke a rule.
         """
         if self._broken is not None:
             raise ExecutionError(self._broken)
-        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        state = _Query(tasks, delays_s, reconstruct, done, 0.0, _cpu_clocks(), [b""] * len(tasks))
-        self._queries[query] = state
-        self._post(QuerySubmitted(self._clock(), query, len(tasks)))
+        state = self._queries[query] = RunningQuery.of(work)
+        self._post(
+            QuerySubmitted(
+                self._clock(),
+                query,
+                state.times.tasks,
+                work.kinds,
+                work.kind_of,
+                state.times.merges,
+            )
+        )
         try:
-            value = await self._unless_pump_breaks(done)
+            waiting: set[asyncio.Future[Any]] = {state.done, self._failed}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if state.done.done():
+                state.done.result()
+            else:
+                self._failed.result()
         finally:
             del self._queries[query]
-        return Execution(
-            value,  # type: ignore[arg-type]
-            state.runs,
-            state.executed_s - state.submitted_s,
-            state.reconstructed_s - state.executed_s,
-            state.cpu_s[0],
-            state.cpu_s[1],
-        )
-
-    async def _unless_pump_breaks(self, done: asyncio.Future[object]) -> object:
-        waiting: set[asyncio.Future[Any]] = {done, self._pump_task}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not done.done():
-            if not self._pump_task.cancelled():
-                self._pump_task.result()
-            raise ExecutionError("the driver was closed while a query was running")
-        return done.result()
+        return state.execution()
 
     async def _wait_for_progress(self) -> None:
         self._progress = asyncio.get_running_loop().create_future()
-        await asyncio.wait({self._progress, self._pump_task}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._progress, self._failed}, return_when=asyncio.FIRST_COMPLETED)
 
     def worker_joined(self, worker: int) -> None:
         self._post(WorkerJoined(self._clock(), worker))
@@ -227,11 +180,14 @@ class Driver:
         run.result_bytes = len(report.result)
         now_s = run.collected_s = self._clock()
         copy = (report.query, report.task, report.attempt)
-        if report.error is None:
+        if report.is_cancelled:
+            run.outcome = "cancelled"
+            self._post(TaskCancelled(now_s, *copy, worker))
+        elif report.error is None:
             run.outcome = "ok"
             state = self._queries.get(report.query)
             if state is not None:
-                state.results[report.task] = report.result
+                state.node_done(report.task, report.result, now_s)
             self._post(TaskFinished(now_s, *copy, worker))
         else:
             run.outcome = "failed"
@@ -239,92 +195,171 @@ class Driver:
 
     def _post(self, event: Event) -> None:
         self._inbox.append(event)
-        self._arrived.set()
+        if self._settled is None:
+            self._take_turn()
+        elif self._turn is None:
+            self._turn = asyncio.create_task(self._settle_first(self._settled))
 
-    async def _pump(self) -> None:
-        while True:
-            await self._arrived.wait()
-            if self._settled is not None:
-                await self._settled()
-            self._arrived.clear()
-            batch = sorted(self._inbox, key=order_key)
-            self._inbox.clear()
-            for event in batch:
-                actions = self._dispatcher.handle(event)
-                if self._on_event is not None:
-                    plain = [to_plain(action) for action in actions]
-                    self._on_event(EventRecord(event=to_plain(event), actions=plain))
-                if isinstance(event, QuerySubmitted) and event.query in self._queries:
-                    self._queries[event.query].submitted_s = event.at_s
-                if isinstance(event, WorkerLost):
-                    self._close_lost_run(event)
-                for action in actions:
-                    self._perform(action)
-            if self._progress is not None and not self._progress.done():
-                self._progress.set_result(None)
+    async def _settle_first(self, settled: Callable[[], Awaitable[None]]) -> None:
+        await settled()
+        self._turn = None
+        self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Handle what has arrived, and what arrives meanwhile where time is real."""
+        if self._is_taking_turn or self._failed.done():
+            return
+        self._is_taking_turn = True
+        try:
+            while self._inbox and self._turn is None:
+                batch = sorted(self._inbox, key=order_key)
+                self._inbox.clear()
+                for event in batch:
+                    self._handle(event)
+        except Exception as error:
+            self._failed.set_exception(error)
+        finally:
+            self._is_taking_turn = False
+        if self._progress is not None and not self._progress.done():
+            self._progress.set_result(None)
+
+    def _handle(self, event: Event) -> None:
+        actions = self._dispatcher.handle(event)
+        if self._on_event is not None:
+            plain = [to_plain(action) for action in actions]
+            self._on_event(EventRecord(event=to_plain(event), actions=plain))
+        if isinstance(event, QuerySubmitted) and event.query in self._queries:
+            self._queries[event.query].times.submit(event.at_s)
+        if isinstance(event, WorkerLost):
+            self._close_lost_run(event)
+        for action in actions:
+            self._perform(action)
 
     def _close_lost_run(self, event: WorkerLost) -> None:
         # Not before the dispatcher knows: until then it may still start a copy there.
         run = self._running.pop(event.worker, None)
         if run is not None:
-            run.started_s = run.dispatched_s
-            run.collected_s = run.ended_s = event.at_s
+            run.close(event.at_s)
 
-    def _perform(self, action: Start | BeginReconstruction | CompleteQuery | FailQuery) -> None:
-        state = self._queries.get(action.query)
+    def _perform(self, action: Action) -> None:
         match action:
             case Start():
-                self._start(action, state)
-            case BeginReconstruction(query) if state is not None:
-                state.executed_s = self._clock()
-                thread_s, process_s = _cpu_clocks()
-                started_thread_s, started_process_s = state.cpu_start_s
-                state.cpu_s = (thread_s - started_thread_s, process_s - started_process_s)
-                task = asyncio.create_task(self._reconstruct(query, state))
-                self._reconstructions.add(task)
-                task.add_done_callback(self._reconstructions.discard)
-            case CompleteQuery() if state is not None and not state.done.done():
-                if state.error is None:
-                    state.done.set_result(state.value)
-                else:
-                    state.done.set_exception(state.error)
-            case FailQuery(_, error) if state is not None and not state.done.done():
-                state.done.set_exception(ExecutionError(error))
+                self._start(action)
+            case Cancel():
+                self._cancel(action)
+            case Abandon(query, task, attempt, worker):
+                if self._is_running(worker, query, task, attempt):
+                    self._pool.abandon(worker)
+            case SetTimer(due_s):
+                self._set_timer(due_s)
+            case BeginMerge(query, node):
+                self._begin(query, node)
+            case BeginReconstruction(query):
+                self._begin(query, None)
+            case CompleteQuery(query):
+                self._settle(query, None)
+            case FailQuery(query, error):
+                self._settle(query, error)
 
-    def _start(self, action: Start, state: _Query | None) -> None:
+    def _settle(self, query: int, error: str | None) -> None:
+        """The query has ended: tell who waits for it."""
+        state = self._queries.get(query)
+        if state is None or state.done.done():
+            return
+        for place, run in enumerate(state.runs):
+            if self._running.get(run.worker) is run:  # nobody waits for it: seen as it is now
+                state.runs[place] = replace(run, outcome="cancelled")
+                state.runs[place].close(self._clock())
+        if state.error is not None:
+            state.done.set_exception(state.error)
+        elif error is not None:
+            state.done.set_exception(ExecutionError(error))
+        else:
+            state.done.set_result(state.value)
+
+    def _is_running(self, worker: int, query: int, task: int, attempt: int) -> bool:
+        """Whether the worker still runs that copy: its end may be in the inbox."""
+        run = self._running.get(worker)
+        return run is not None and (run.query, run.task, run.attempt) == (query, task, attempt)
+
+    def _cancel(self, action: Cancel) -> None:
+        if not self._is_running(action.worker, action.query, action.task, action.attempt):
+            return
+        match self._pool.cancel:
+            case "sleep_only":
+                self._pool.cancel_sleep(action.worker)
+            case "kill":
+                self._running[action.worker].outcome = "cancelled"
+                self._pool.abandon(action.worker)
+
+    def _set_timer(self, due_s: float) -> None:
+        def fire() -> None:
+            del self._timers[due_s]
+            self._post(TimerFired(self._clock(), due_s))
+
+        if due_s not in self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers[due_s] = loop.call_later(due_s - self._clock(), fire)
+
+    def _start(self, action: Start) -> None:
+        state = self._queries.get(action.query)
         copy = (action.query, action.task, action.attempt)
         if state is None:
             self._post(TaskFailed(self._clock(), *copy, action.worker, "its query was abandoned"))
             return
-        payload = state.tasks[action.task].encode()
-        if action.attempt not in state.delays_of_attempt:
-            state.delays_of_attempt[action.attempt] = state.delays_s(action.attempt)
-        delay_s = float(state.delays_of_attempt[action.attempt][action.task])
+        try:
+            payload, context = state.payload(action.task)
+        except Exception as error:
+            state.error = state.error or error
+            self._post(TaskFailed(self._clock(), *copy, action.worker, str(state.error)))
+            return
+        delay_s = float(state.work.delay_s(action.task, action.attempt, action.worker))
         run = TaskRun(
-            action.task,
-            action.attempt,
+            *copy,
             action.worker,
             "lost",
-            state.submitted_s,
+            state.times.ready_s(action.task),
             self._clock(),
             delay_s,
             len(payload),
         )
         state.runs.append(run)
         self._running[action.worker] = run
-        self._pool.submit(action.worker, TaskMessage(*copy, delay_s, payload))
+        self._pool.submit(action.worker, TaskMessage(*copy, delay_s, payload), context)
 
-    async def _reconstruct(self, query: int, state: _Query) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            state.value = await loop.run_in_executor(
-                self._reconstructor, state.reconstruct, state.results
-            )
-        except Exception as error:
-            state.error = error
+    def _begin(self, query: int, node: int | None) -> None:
+        """Let the coordinator do a merge, or with no node the reconstruction."""
+        state = self._queries.get(query)
+        if state is None:
+            return
+        if node is None:
+            state.stop_cpu_clocks()
+            computation = self._reconstruct(query, state)
+        else:
+            computation = self._merge(query, state, node)
+        task = asyncio.create_task(computation)
+        self._computations.add(task)
+        task.add_done_callback(self._computations.discard)
+
+    async def _merge(self, query: int, state: RunningQuery, node: int) -> None:
+        merge = state.work.merges[node - state.times.tasks]
+        result = await self._compute(state, merge.merge)
+        now_s = self._clock()
+        state.node_done(node, result, now_s)
+        self._post(MergeFinished(now_s, query, node))
+
+    async def _reconstruct(self, query: int, state: RunningQuery) -> None:
+        state.value = await self._compute(state, state.work.reconstruct)
         state.reconstructed_s = self._clock()
         self._post(ReconstructionFinished(state.reconstructed_s, query))
 
-
-def _cpu_clocks() -> tuple[float, float]:
-    return time.thread_time(), time.process_time()
+    async def _compute(self, state: RunningQuery, function: Callable[[Any], Any]) -> Any:
+        """``function`` of the results; nothing once something has raised."""
+        if state.error is not None:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reconstructor, function, state.results)
+        except Exception as error:
+            state.error = error
+            return None

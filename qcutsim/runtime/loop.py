@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, InvalidStateError
@@ -57,19 +58,48 @@ class DaemonThreads(Executor):
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                result = fn(*args, **kwargs)
-            except BaseException as error:
-                settle = partial(future.set_exception, error)
-            else:
-                settle = partial(future.set_result, result)
-            with suppress(InvalidStateError, RuntimeError):  # cancelled, or its loop is closed
-                settle()
-
-        threading.Thread(target=run, name=self._name, daemon=True).start()
+        call = partial(_settle, future, partial(fn, *args, **kwargs))
+        threading.Thread(target=call, name=self._name, daemon=True).start()
         return future
+
+
+class DaemonThread(Executor):
+    """Runs calls one after the other in one daemon thread: nothing waits for it at exit."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        self._calls.put(lambda: _settle(future, partial(fn, *args, **kwargs)))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the thread once what was submitted is done; it is not waited for."""
+        self._calls.put(None)
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+def _settle(future: Future[T], call: Callable[[], T]) -> None:
+    """Run ``call``, unless the future is cancelled, and put what comes of it into the future."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except BaseException as error:
+        settle = partial(future.set_exception, error)
+    else:
+        settle = partial(future.set_result, result)
+    with suppress(InvalidStateError, RuntimeError):  # its loop is closed
+        settle()
 
 
 class LoopThread:

@@ -10,17 +10,43 @@ from collections.abc import Iterator
 
 import msgspec
 
+MOST_CONTEXTS = 256
+"""Contexts that a worker keeps; the one it got first goes first. Both ends count alike."""
+
 _LENGTH = struct.Struct(">Q")
 
 
-class TaskMessage(msgspec.Struct, frozen=True, array_like=True):
-    """Run this: ``payload`` is what the pool's task function takes."""
+class TaskMessage(msgspec.Struct, frozen=True, array_like=True, tag="task"):
+    """Run this: ``payload`` and the context of that number are what the task function takes.
+
+    Context 0 is empty.
+    """
 
     query: int
     task: int
     attempt: int
     delay_s: float
     payload: bytes
+    context: int = 0
+
+
+class ContextMessage(msgspec.Struct, frozen=True, array_like=True, tag="context"):
+    """Keep this: what later tasks have in common."""
+
+    number: int
+    content: bytes
+
+
+class CancelMessage(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):
+    """If this copy still sleeps, let it be."""
+
+    query: int
+    task: int
+    attempt: int
+
+
+WorkerMessage = TaskMessage | ContextMessage | CancelMessage
+"""What a worker process is told."""
 
 
 class ResultMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -34,6 +60,7 @@ class ResultMessage(msgspec.Struct, frozen=True, array_like=True):
     cpu_s: float | None
     result: bytes
     error: str | None
+    is_cancelled: bool = False
 
 
 class ReadyMessage(msgspec.Struct, frozen=True, array_like=True):

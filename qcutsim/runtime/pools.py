@@ -1,4 +1,4 @@
-"""Worker pools: what the driver asks of one, and the pool of threads."""
+"""Worker pools: what the driver asks of one, and the pools inside this process."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import asyncio
 import queue
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from qcutsim.errors import ExecutionError
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
-from qcutsim.runtime.work import TaskFunctionSource, load_function, perform
+from qcutsim.runtime.work import TaskFunction, TaskFunctionSource, load_function, perform
 
 CancelMode = Literal["none", "sleep_only", "kill"]
+"""What can be done to a running task that nobody needs any more.
 
+``none``: it runs to its end. ``sleep_only``: an injected delay is cut short, work is not (a thread
+inside Aer cannot be stopped). ``kill``: its worker is killed and replaced, which takes a start.
+"""
 
 MOST_WORKERS = 256
 """More workers than this on one host are a mistake rather than a question."""
@@ -26,20 +31,19 @@ class PoolListener(Protocol):
         """A worker is ready."""
 
     def worker_lost(self, worker: int) -> None:
-        """A worker died."""
+        """A worker died or was given up."""
 
     def pool_broken(self, error: str) -> None:
         """A lost worker could not be replaced; nothing more will run."""
 
     def task_ended(self, worker: int, report: ResultMessage) -> None:
-        """A worker ran a task; ``report.error`` says whether it failed."""
+        """A worker is done with a task; the report says whether it failed or was cancelled."""
 
 
 class Pool(Protocol):
     """Runs task messages on numbered workers, one at a time each.
 
-    ``cancel`` says what can be done to a running task: nothing (a thread inside Aer runs to its
-    end), or kill its worker.
+    ``cancel`` says what can be done to a running task.
     """
 
     kind: str
@@ -57,15 +61,24 @@ class Pool(Protocol):
         What still runs for an earlier listener is killed where the pool can, and never reported.
         """
 
-    def submit(self, worker: int, message: TaskMessage) -> None:
-        """Give an idle worker a task."""
+    def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
+        """Give an idle worker a task; ``context`` is what the task has in common with others."""
+
+    def cancel_sleep(self, worker: int) -> None:
+        """Cut the injected delay of the worker's task short, if it still sleeps."""
+
+    def abandon(self, worker: int) -> None:
+        """Give a worker and what it runs up: report it lost, and replace it."""
 
     async def stop(self) -> None:
-        """End all workers; a running task is abandoned or killed, as ``cancel`` says."""
+        """End all workers; a running task is abandoned or killed."""
 
 
 class InlinePool:
-    """One worker that is the event loop's own thread: a task runs where its turn comes."""
+    """One worker that is the event loop's own thread: a task runs where its turn comes.
+
+    While it runs nothing else can happen, so that it is neither cancelled nor given up.
+    """
 
     kind = "inline"
     cancel: CancelMode = "none"
@@ -87,46 +100,67 @@ class InlinePool:
         if listener is not None:
             listener.worker_joined(0)
 
-    def submit(self, worker: int, message: TaskMessage) -> None:
+    def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._run, worker, message, self._listener)
+        loop.call_soon(self._run, worker, message, context, self._listener)
+
+    def cancel_sleep(self, worker: int) -> None:
+        return
+
+    def abandon(self, worker: int) -> None:
+        return
 
     async def stop(self) -> None:
         self._listener = None
 
-    def _run(self, worker: int, message: TaskMessage, listener: PoolListener | None) -> None:
+    def _run(
+        self, worker: int, message: TaskMessage, context: bytes, listener: PoolListener | None
+    ) -> None:
         if listener is None or listener is not self._listener:  # the query was given up
             return
-        listener.task_ended(worker, perform(self._function, message, time.process_time))
+        listener.task_ended(worker, perform(self._function, message, context, time.process_time))
+
+
+@dataclass(slots=True)
+class _Thread:
+    """One thread, and the end of its sleep."""
+
+    number: int
+    inbox: queue.SimpleQueue[tuple[TaskMessage, bytes] | None] = field(
+        default_factory=queue.SimpleQueue
+    )
+    wake: threading.Event = field(default_factory=threading.Event)
+    is_busy: bool = False
+    is_of_earlier_listener: bool = False
 
 
 class ThreadPool:
-    """Threads of this process; while Aer runs they share one interpreter lock."""
+    """Threads of this process; while Aer runs they share one interpreter lock.
+
+    Args:
+        workers: how many.
+        function: what they run.
+        cancel: ``none`` or ``sleep_only``.
+    """
 
     kind = "threads"
-    cancel: CancelMode = "none"
 
-    def __init__(self, workers: int, function: TaskFunctionSource) -> None:
+    def __init__(
+        self, workers: int, function: TaskFunctionSource, cancel: CancelMode = "sleep_only"
+    ) -> None:
+        self.cancel = cancel
         self._size = workers
         self._function = load_function(function)
-        self._inboxes: list[queue.SimpleQueue[TaskMessage | None]] = []
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[int, _Thread] = {}
+        self._next_number = 0
+        self._active: set[int] = set()
         self._listener: PoolListener | None = None
         self._has_own_cpu_clock = False
-        self._active = 0
-        self._busy: set[int] = set()
-        self._abandoned: set[int] = set()
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        for number in range(self._size):
-            inbox: queue.SimpleQueue[TaskMessage | None] = queue.SimpleQueue()
-            thread = threading.Thread(
-                target=self._serve, args=(number, inbox), name=f"worker-{number}", daemon=True
-            )
-            self._inboxes.append(inbox)
-            self._threads.append(thread)
-            thread.start()
+        for _ in range(self._size):
+            self._spawn()
 
     async def ready(self) -> None:
         return
@@ -135,41 +169,79 @@ class ThreadPool:
         if workers > self._size:
             raise ExecutionError(f"the pool has {self._size} threads, {workers} were asked for")
         self._listener = listener
-        self._active = workers
-        self._abandoned = set(self._busy)
+        self._active = set(sorted(self._threads)[:workers])
         # Aer works in a thread of its own, so only the process's CPU clock sees it, and that
         # tells one task's share only while no other task runs.
         self._has_own_cpu_clock = workers == 1
-        if listener is not None:
-            for worker in range(workers):
-                if worker not in self._abandoned:
-                    listener.worker_joined(worker)
+        for thread in self._threads.values():
+            thread.is_of_earlier_listener = thread.is_busy
+            if thread.is_busy:
+                thread.wake.set()
+            if listener is not None and thread.number in self._active and not thread.is_busy:
+                listener.worker_joined(thread.number)
 
-    def submit(self, worker: int, message: TaskMessage) -> None:
-        self._busy.add(worker)
-        self._inboxes[worker].put(message)
+    def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
+        thread = self._threads[worker]
+        thread.is_busy = True
+        thread.wake.clear()
+        thread.inbox.put((message, context))
+
+    def cancel_sleep(self, worker: int) -> None:
+        if worker in self._threads:
+            self._threads[worker].wake.set()
+
+    def abandon(self, worker: int) -> None:
+        if worker not in self._threads:
+            return
+        self._end(self._threads.pop(worker))
+        self._has_own_cpu_clock = False
+        replacement = self._spawn()
+        if worker in self._active:
+            self._active.discard(worker)
+            self._active.add(replacement.number)
+            if self._listener is not None:
+                self._listener.worker_lost(worker)
+                self._listener.worker_joined(replacement.number)
 
     async def stop(self) -> None:
         self._listener = None
-        for inbox in self._inboxes:
-            inbox.put(None)
-        self._inboxes.clear()
+        for thread in self._threads.values():
+            self._end(thread)
         self._threads.clear()
 
-    def _serve(self, worker: int, inbox: queue.SimpleQueue[TaskMessage | None]) -> None:
-        while (message := inbox.get()) is not None:
+    @staticmethod
+    def _end(thread: _Thread) -> None:
+        """Let it end once it has done what cannot be stopped; it sleeps no longer."""
+        thread.wake.set()
+        thread.inbox.put(None)
+
+    def _spawn(self) -> _Thread:
+        thread = self._threads[self._next_number] = _Thread(self._next_number)
+        self._next_number += 1
+        threading.Thread(
+            target=self._serve, args=(thread,), name=f"worker-{thread.number}", daemon=True
+        ).start()
+        return thread
+
+    def _serve(self, thread: _Thread) -> None:
+        function: TaskFunction = self._function
+        while (work := thread.inbox.get()) is not None:
             clock = time.process_time if self._has_own_cpu_clock else None
-            report = perform(self._function, message, clock)
+            report = perform(function, *work, clock, thread.wake.wait)
             try:
-                self._loop.call_soon_threadsafe(self._report, worker, report)
+                self._loop.call_soon_threadsafe(self._report, thread.number, report)
             except RuntimeError:  # the loop was closed while Aer ran
                 return
 
-    def _report(self, worker: int, report: ResultMessage) -> None:
-        self._busy.discard(worker)
-        if worker in self._abandoned:
-            self._abandoned.discard(worker)
-            if self._listener is not None and worker < self._active:
-                self._listener.worker_joined(worker)
-        elif self._listener is not None:
-            self._listener.task_ended(worker, report)
+    def _report(self, number: int, report: ResultMessage) -> None:
+        thread = self._threads.get(number)
+        if thread is None:  # it was given up
+            return
+        thread.is_busy = False
+        if self._listener is None or number not in self._active:
+            return
+        if thread.is_of_earlier_listener:
+            thread.is_of_earlier_listener = False
+            self._listener.worker_joined(number)
+        else:
+            self._listener.task_ended(number, report)

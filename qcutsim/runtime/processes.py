@@ -12,14 +12,27 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from itertools import count
 
 import msgspec
 
 from qcutsim.errors import ExecutionError
-from qcutsim.runtime.messages import FrameReader, ReadyMessage, ResultMessage, TaskMessage, frame
+from qcutsim.runtime.messages import (
+    MOST_CONTEXTS,
+    CancelMessage,
+    ContextMessage,
+    FrameReader,
+    ReadyMessage,
+    ResultMessage,
+    TaskMessage,
+    frame,
+)
 from qcutsim.runtime.pools import CancelMode, PoolListener
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+BURY_AGAIN_S = 0.05
+"""How soon a killed process that has not ended yet is looked at again."""
+
 MOST_FAILED_STARTS = 3
 """A pool breaks down when so many workers in a row died before they were ready."""
 
@@ -29,13 +42,17 @@ _ready = msgspec.msgpack.Decoder(ReadyMessage)
 
 @dataclass(slots=True)
 class _Worker:
-    """One process. ``ready`` is done once it has loaded the task function, or failed to."""
+    """One process. ``ready`` is done once it has loaded the task function, or failed to.
+
+    ``contexts`` holds the numbers of those it was sent and keeps, in the order it got them.
+    """
 
     number: int
     process: subprocess.Popen[bytes]
     socket: socket.socket
     ready: asyncio.Future[None]
-    is_busy: bool = False
+    task: TaskMessage | None = None
+    contexts: dict[int, None] = field(default_factory=dict)
     reader: FrameReader = field(default_factory=FrameReader)
     outgoing: bytearray = field(default_factory=bytearray)
 
@@ -49,13 +66,14 @@ class ProcessPool:
 
     Args:
         workers: how many.
-        function: ``module:function`` that takes a payload and returns a result.
+        function: ``module:function`` that takes a payload and its context and returns a result.
+        cancel: what is done to a task that nobody needs any more.
     """
 
     kind = "processes"
-    cancel: CancelMode = "kill"
 
-    def __init__(self, workers: int, function: str) -> None:
+    def __init__(self, workers: int, function: str, cancel: CancelMode = "sleep_only") -> None:
+        self.cancel = cancel
         self._size = workers
         self._function = function
         self._workers: dict[int, _Worker] = {}
@@ -64,6 +82,9 @@ class ProcessPool:
         self._listener: PoolListener | None = None
         self._broken: str | None = None
         self._failed_starts = 0
+        self._dying: list[subprocess.Popen[bytes]] = []
+        self._contexts: dict[bytes, int] = {}
+        self._context_numbers = count(1)
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -86,7 +107,7 @@ class ProcessPool:
             raise ExecutionError(f"the pool has {self._size} processes, {workers} were asked for")
         self._listener = None
         for worker in list(self._workers.values()):
-            if worker.is_busy:  # with work of the listener before
+            if worker.task is not None:  # with work of the listener before
                 self._replace(worker)
         self._listener = listener
         self._active = set(sorted(self._workers)[:workers])
@@ -95,13 +116,32 @@ class ProcessPool:
                 if self._workers[number].is_up:
                     listener.worker_joined(number)
 
-    def submit(self, worker: int, message: TaskMessage) -> None:
+    def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
         target = self._workers.get(worker)
         if target is None:  # its loss is reported already
             return
-        target.is_busy = True
+        target.task = message
+        if context:
+            number = self._number_of(context)
+            message = msgspec.structs.replace(message, context=number)
+            if number not in target.contexts:
+                if len(target.contexts) == MOST_CONTEXTS:
+                    del target.contexts[next(iter(target.contexts))]
+                target.contexts[number] = None
+                target.outgoing += frame(ContextMessage(number, context))
         target.outgoing += frame(message)
         self._send(target)
+
+    def cancel_sleep(self, worker: int) -> None:
+        target = self._workers.get(worker)
+        if target is not None and target.task is not None and target.task.delay_s > 0:
+            copy = (target.task.query, target.task.task, target.task.attempt)
+            target.outgoing += frame(CancelMessage(*copy))
+            self._send(target)
+
+    def abandon(self, worker: int) -> None:
+        if worker in self._workers:
+            self._replace(self._workers[worker])
 
     async def stop(self) -> None:
         self._listener = None
@@ -109,11 +149,19 @@ class ProcessPool:
         self._workers.clear()
         for worker in workers:
             self._end(worker)
-        await asyncio.to_thread(_reap, [worker.process for worker in workers])
+        dying, self._dying = self._dying, []
+        await asyncio.to_thread(_reap, [*dying, *(worker.process for worker in workers)])
 
     def process_ids(self) -> dict[int, int]:
         """Worker number -> operating system's process id."""
         return {number: worker.process.pid for number, worker in self._workers.items()}
+
+    def _number_of(self, context: bytes) -> int:
+        if context not in self._contexts:
+            if len(self._contexts) == MOST_CONTEXTS:
+                del self._contexts[next(iter(self._contexts))]
+            self._contexts[context] = next(self._context_numbers)
+        return self._contexts[context]
 
     def _spawn(self) -> _Worker:
         try:
@@ -184,7 +232,7 @@ class ProcessPool:
             self._listener.worker_joined(worker.number)
 
     def _task_ended(self, worker: _Worker, report: ResultMessage) -> None:
-        worker.is_busy = False
+        worker.task = None
         if self._listener is not None and worker.number in self._active:
             self._listener.task_ended(worker.number, report)
 
@@ -205,7 +253,8 @@ class ProcessPool:
     def _replace(self, worker: _Worker) -> None:
         del self._workers[worker.number]
         self._end(worker)
-        worker.process.wait()
+        self._dying.append(worker.process)
+        self._bury()
         is_used = worker.is_up and worker.number in self._active
         if is_used and self._listener is not None:
             self._listener.worker_lost(worker.number)
@@ -217,6 +266,12 @@ class ProcessPool:
         if worker.number in self._active:
             self._active.discard(worker.number)
             self._active.add(replacement.number)
+
+    def _bury(self) -> None:
+        """Take leave of killed processes as they end, which takes some milliseconds each."""
+        self._dying = [process for process in self._dying if process.poll() is None]
+        if self._dying:
+            self._loop.call_later(BURY_AGAIN_S, self._bury)
 
     def _cannot_start(self, worker: _Worker, why: str) -> None:
         del self._workers[worker.number]

@@ -8,8 +8,9 @@ from importlib import import_module
 
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
 
-TaskFunction = Callable[[bytes], bytes]
-"""What a pool runs: a payload in, a result out."""
+TaskFunction = Callable[[bytes, bytes], bytes]
+"""What a pool runs: a payload, and the context that it has in common with others, in; a result out.
+"""
 
 
 TaskFunctionSource = str | TaskFunction
@@ -25,29 +26,41 @@ def load_function(name: TaskFunctionSource) -> TaskFunction:
     return function
 
 
+def sleep_through(delay_s: float) -> bool:
+    """Sleep, whatever anybody asks; returns ``False``: it was not cut short."""
+    time.sleep(delay_s)
+    return False
+
+
 def perform(
-    function: TaskFunction, message: TaskMessage, cpu_clock: Callable[[], float] | None
+    function: TaskFunction,
+    message: TaskMessage,
+    context: bytes,
+    cpu_clock: Callable[[], float] | None,
+    sleep: Callable[[float], bool] = sleep_through,
 ) -> ResultMessage:
     """Sleep the injected delay, run the task, and report; an exception becomes an error text.
 
     Args:
         function: the pool's task function.
         message: the task.
+        context: what it has in common with others.
         cpu_clock: CPU seconds spent by this worker, ``None`` where they cannot be told apart.
+        sleep: sleeps so many seconds; ``True`` where the task was cancelled meanwhile.
     """
     started_s = time.monotonic()
-    if message.delay_s > 0:
-        time.sleep(message.delay_s)
-    cpu_start_s = cpu_clock() if cpu_clock else 0.0
-    result, error = b"", None
-    try:
-        result = function(message.payload)
-        if not isinstance(result, bytes):
-            raise TypeError(f"the task function returned {type(result).__name__}, not bytes")
-    except BaseException as raised:  # a worker reports whatever ended the task, exits included
-        result = b""
-        error = f"{type(raised).__name__}: {raised}"
-    cpu_s = cpu_clock() - cpu_start_s if cpu_clock else None
+    result, error, cpu_s = b"", None, None
+    is_cancelled = message.delay_s > 0 and sleep(message.delay_s)
+    if not is_cancelled:
+        cpu_start_s = cpu_clock() if cpu_clock else 0.0
+        try:
+            result = function(message.payload, context)
+            if not isinstance(result, bytes):
+                raise TypeError(f"the task function returned {type(result).__name__}, not bytes")
+        except BaseException as raised:  # a worker reports whatever ended the task, exits included
+            result = b""
+            error = f"{type(raised).__name__}: {raised}"
+        cpu_s = cpu_clock() - cpu_start_s if cpu_clock else None
     return ResultMessage(
         message.query,
         message.task,
@@ -57,4 +70,5 @@ def perform(
         cpu_s,
         result,
         error,
+        is_cancelled,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
-from qcutsim.simulation.farm import Farm, SimulatedQuery, SimulatedRun
+from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.simulate import (
     SIMULATED_NAME,
     Simulation,
@@ -11,6 +11,7 @@ from qcutsim.simulation.simulate import (
     write_simulations,
 )
 from qcutsim.simulation.station import SharedHost
+from qcutsim.simulation.workers import SimulatedRun, SimulatedWorkers
 
 __all__ = [
     "SIMULATED_NAME",
@@ -20,6 +21,7 @@ __all__ = [
     "SharedHost",
     "SimulatedQuery",
     "SimulatedRun",
+    "SimulatedWorkers",
     "Simulation",
     "draw_query",
     "find_models",

@@ -8,18 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from qcutsim.calibrate import CalibrationProfile, PoolModel, StageModel, TaskModel
+from qcutsim.cell import Cell
+from qcutsim.dispatch import Merge, TaskKind
 from qcutsim.errors import ProfileError
-from qcutsim.scenario import Cell
-from qcutsim.seeds import straggler_delays_s, stream
+from qcutsim.seeds import stream
+from qcutsim.stragglers import InjectedDelays
 from qcutsim.workload import TaskClass, WorkloadShape
+
+
+def _no_delay(task: int, attempt: int, worker: int) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueryDraws:
-    """Seconds of each step of one query; a list has one entry a task.
+    """Seconds of each step of one query; a list has one entry a task, then one a merge.
 
-    ``service_s`` is the work of a task alone on its host. Times of another attempt at a task are
-    those of the first; its injected delay is not. ``fails`` tells the error of a copy, if any.
+    ``service_s`` is the work of a task alone on its host, or of a merge where it is done. Times of
+    another attempt at a task are those of the first; its injected delay, told by
+    ``delay_s(task, attempt, worker)``, is not. ``fails`` tells the error of a copy, if any.
+    ``kinds``, ``kind_of`` and ``merges`` are those of :class:`qcutsim.dispatch.QuerySubmitted`.
     """
 
     partition_s: float
@@ -30,13 +38,16 @@ class QueryDraws:
     collect_latency_s: list[float]
     dispatch_s: list[float]
     start_s: list[float]
-    delays_s: Callable[[int], list[float]]
+    delay_s: Callable[[int, int, int], float] = _no_delay
     fails: Callable[[int, int], str | None] = lambda task, attempt: None
+    kinds: tuple[TaskKind, ...] = ()
+    kind_of: tuple[int, ...] = ()
+    merges: tuple[Merge, ...] = ()
 
     @property
     def tasks(self) -> int:
         """How many tasks the query has."""
-        return len(self.service_s)
+        return len(self.service_s) - len(self.merges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class ServiceModels:
 
     pool: PoolModel
     tasks: tuple[TaskModel, ...]
+    kinds: tuple[TaskKind, ...]
     task_classes: np.ndarray[tuple[int], np.dtype[np.int64]]
     partition: tuple[StageModel, float]
     generate: tuple[StageModel, float]
@@ -86,6 +98,10 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
     return ServiceModels(
         pool=pool,
         tasks=tuple(found),
+        kinds=tuple(
+            TaskKind(wanted.partition, wanted.structure, model.service_s.mean)
+            for wanted, model in zip(shape.classes, found, strict=True)
+        ),
         task_classes=np.array(shape.task_classes()),
         partition=_stage(profile.partition, work.partition_labels, 1),
         generate=_stage(profile.generate, work.partition_labels, shape.subexperiments),
@@ -146,17 +162,6 @@ def draw_query(
         service[members] = model.service_s.at(service_u[members])
     collect = models.pool.collect_s.at(uniform("collect", tasks))
     share = models.pool.collect_cpu_share
-    stragglers = cell.stragglers
-
-    def delays_s(attempt: int) -> list[float]:
-        return straggler_delays_s(
-            seed,
-            tasks,
-            probability=stragglers.probability,
-            delay_s=stragglers.delay_s,
-            key=(repetition, index, attempt),
-        ).tolist()
-
     stages = [
         float(model.seconds.at(stage_u[i : i + 1])[0]) * scale
         for i, (model, scale) in enumerate((models.partition, models.generate, models.reconstruct))
@@ -170,5 +175,7 @@ def draw_query(
         collect_latency_s=(collect * (1 - share)).tolist(),
         dispatch_s=models.pool.dispatch_s.at(uniform("dispatch", tasks)).tolist(),
         start_s=models.pool.start_s.at(uniform("start", tasks)).tolist(),
-        delays_s=delays_s,
+        delay_s=InjectedDelays(cell.stragglers, seed, tasks, repetition=repetition, index=index),
+        kinds=models.kinds,
+        kind_of=tuple(models.task_classes.tolist()),
     )

@@ -1,55 +1,43 @@
 """The SimPy driver: performs the dispatcher's actions on simulated workers.
 
 The coordinator is serial: it collects a result, lets the dispatcher decide, and dispatches what
-follows, one at a time. On a shared host its work and the workers' compete; partition, generation
-and reconstruction run beside the dispatching, one at a time.
+follows, one at a time. On a shared host its work and the workers' compete; partition, generation,
+merges and reconstruction run beside the dispatching, one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import simpy
 
 from qcutsim.dispatch import (
+    Abandon,
     Action,
+    BeginMerge,
     BeginReconstruction,
+    Cancel,
     CompleteQuery,
     Dispatcher,
     Event,
     FailQuery,
+    MergeFinished,
+    NodeTimes,
     QuerySubmitted,
     ReconstructionFinished,
+    SetTimer,
     Start,
-    TaskFailed,
     TaskFinished,
-    WorkerJoined,
+    TimerFired,
+    WorkerLost,
     order_key,
 )
-from qcutsim.records import Outcome
 from qcutsim.simulation.draws import QueryDraws
 from qcutsim.simulation.station import SharedHost
+from qcutsim.simulation.workers import CancelMode, SimulatedRun, SimulatedWorkers, Steps
 
-Steps = Generator[simpy.Event, Any, None]
 EventLog = Callable[[Event, list[Action]], None]
-
-
-@dataclass(slots=True)
-class SimulatedRun:
-    """Life of one copy of a task, in seconds of virtual time."""
-
-    task: int
-    attempt: int
-    worker: int
-    ready_s: float
-    dispatched_s: float
-    outcome: Outcome = "lost"
-    injected_delay_s: float = 0.0
-    started_s: float = 0.0
-    ended_s: float = 0.0
-    collected_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -59,14 +47,11 @@ class SimulatedQuery:
     number: int
     draws: QueryDraws
     completed: simpy.Event
-    barrier: simpy.Event
+    times: NodeTimes
     runs: list[SimulatedRun] = field(default_factory=list)
-    delays: dict[int, list[float]] = field(default_factory=dict)
     arrived_s: float = 0.0
     partition_s: float = 0.0
     generate_s: float = 0.0
-    submitted_s: float = 0.0
-    executed_s: float = 0.0
     reconstructed_s: float = 0.0
     coordinator_cpu_s: float = 0.0
     error: str | None = None
@@ -81,6 +66,8 @@ class Farm:
         host: what coordinator and workers share; ``None`` for dedicated workers, whose tasks
             take exactly their service time.
         on_event: hears of every event and the actions it led to.
+        cancel: what can be done to a running copy.
+        restart_s: until a killed or lost worker is replaced.
     """
 
     def __init__(
@@ -89,34 +76,37 @@ class Farm:
         workers: int,
         host: SharedHost[Callable[[], None]] | None = None,
         on_event: EventLog | None = None,
+        *,
+        cancel: CancelMode = "none",
+        restart_s: float = 0.0,
     ) -> None:
         self.env = simpy.Environment()
         self._dispatcher = dispatcher
-        self._host = host
         self._on_event = on_event
         self._inbox: list[tuple[Event, SimulatedRun | None]] = []
         self._wakeup: simpy.Event | None = None
-        self._host_version = 0
-        self._host_due_s: float | None = None
         self._stages = simpy.Resource(self.env)
         self._queries: dict[int, SimulatedQuery] = {}
-        for worker in range(workers):
-            self._post(WorkerJoined(self.env.now, worker), None)
+        self._timers: set[float] = set()
+        self.workers = SimulatedWorkers(self.env, self._post, host, cancel, restart_s)
+        for _ in range(workers):
+            self.workers.join()
         self.env.process(self._coordinate())
 
     def submit(self, number: int, draws: QueryDraws) -> SimulatedQuery:
         """A query arrives now; its ``completed`` fires when its value is reconstructed."""
-        query = SimulatedQuery(number, draws, self.env.event(), self.env.event())
+        times = NodeTimes(draws.tasks, draws.merges)
+        query = SimulatedQuery(number, draws, self.env.event(), times)
         query.arrived_s = self.env.now
         self._queries[number] = query
-        self.env.process(self._serve(query))
+        self.env.process(self._prepare(query))
         return query
 
     def run(self) -> None:
         """Run until nothing is left to happen."""
         self.env.run()
 
-    def _serve(self, query: SimulatedQuery) -> Steps:
+    def _prepare(self, query: SimulatedQuery) -> Steps:
         draws = query.draws
         if draws.partition_s > 0:
             yield from self._stage(draws.partition_s)
@@ -124,31 +114,27 @@ class Farm:
         if draws.generate_s > 0:
             yield from self._stage(draws.generate_s)
         query.generate_s = self.env.now - query.arrived_s - query.partition_s
-        query.submitted_s = self.env.now
-        self._post(QuerySubmitted(self.env.now, query.number, draws.tasks), None)
-        yield query.barrier
-        if query.error is not None:
-            query.completed.succeed()
-            return
-        yield from self._stage(draws.reconstruct_s)
+        self._post(
+            QuerySubmitted(
+                self.env.now, query.number, draws.tasks, draws.kinds, draws.kind_of, draws.merges
+            ),
+            None,
+        )
+
+    def _merge(self, query: SimulatedQuery, node: int) -> Steps:
+        yield from self._stage(query.draws.service_s[node])
+        query.times.node_done(node, self.env.now)
+        self._post(MergeFinished(self.env.now, query.number, node), None)
+
+    def _reconstruct(self, query: SimulatedQuery) -> Steps:
+        yield from self._stage(query.draws.reconstruct_s)
         query.reconstructed_s = self.env.now
         self._post(ReconstructionFinished(self.env.now, query.number), None)
 
     def _stage(self, seconds: float) -> Steps:
         with self._stages.request() as turn:
             yield turn
-            yield from self._work(seconds)
-
-    def _work(self, seconds: float) -> Steps:
-        """The coordinator computes for ``seconds``, longer where the host is shared."""
-        if seconds <= 0:
-            return
-        if self._host is None:
-            yield self.env.timeout(seconds)
-            return
-        done = self.env.event()
-        self._enter_host(lambda: done.succeed(), seconds)
-        yield done
+            yield from self.workers.compute(seconds)
 
     def _post(self, event: Event, run: SimulatedRun | None) -> None:
         self._inbox.append((event, run))
@@ -172,6 +158,7 @@ class Farm:
                 actions = self._dispatcher.handle(event)
                 if self._on_event is not None:
                     self._on_event(event, actions)
+                self._note(event)
                 for action in actions:
                     if isinstance(action, Start):
                         yield from self._start(action)
@@ -186,100 +173,74 @@ class Farm:
         while self.env.peek() == self.env.now:
             yield self.env.timeout(0)
 
+    def _note(self, event: Event) -> None:
+        if isinstance(event, QuerySubmitted):
+            self._queries[event.query].times.submit(event.at_s)
+        elif isinstance(event, WorkerLost):
+            run = self.workers.running.pop(event.worker, None)
+            if run is not None:
+                run.close(run.outcome, event.at_s)
+
     def _collect(self, event: Event, run: SimulatedRun) -> Steps:
-        query = self._queries[event.query]  # type: ignore[union-attr]
+        query = self._queries[run.query]
         cpu_s = query.draws.collect_cpu_s[run.task]
         query.coordinator_cpu_s += cpu_s
-        yield from self._work(cpu_s)
+        yield from self.workers.compute(cpu_s)
         run.collected_s = self.env.now
+        if isinstance(event, TaskFinished):
+            query.times.node_done(run.task, self.env.now)
 
     def _start(self, action: Start) -> Steps:
         query = self._queries[action.query]
-        draws, task = query.draws, action.task
-        query.coordinator_cpu_s += draws.dispatch_s[task]
-        yield from self._work(draws.dispatch_s[task])
-        run = SimulatedRun(task, action.attempt, action.worker, query.submitted_s, self.env.now)
+        draws, node = query.draws, action.task
+        query.coordinator_cpu_s += draws.dispatch_s[node]
+        yield from self.workers.compute(draws.dispatch_s[node])
+        ready_s = query.times.ready_s(node)
+        run = SimulatedRun(action.query, node, action.attempt, action.worker, ready_s, self.env.now)
         query.runs.append(run)
-        if action.attempt not in query.delays:
-            query.delays[action.attempt] = draws.delays_s(action.attempt)
-        run.injected_delay_s = query.delays[action.attempt][task]
-        self._after(draws.start_s[task], self._begin, query, run)
+        run.injected_delay_s = draws.delay_s(node, action.attempt, action.worker)
+        self.workers.start(run, draws)
 
-    def _begin(self, query: SimulatedQuery, run: SimulatedRun) -> None:
-        run.started_s = self.env.now
-        self._after(run.injected_delay_s, self._serve_task, query, run)
-
-    def _serve_task(self, query: SimulatedQuery, run: SimulatedRun) -> None:
-        service_s = query.draws.service_s[run.task]
-        if self._host is None:
-            self._after(service_s, self._end, query, run)
-        else:
-            self._enter_host(lambda: self._end(query, run), service_s)
-
-    def _end(self, query: SimulatedQuery, run: SimulatedRun) -> None:
-        run.ended_s = self.env.now
-        self._after(query.draws.collect_latency_s[run.task], self._arrive, query, run)
-
-    def _arrive(self, query: SimulatedQuery, run: SimulatedRun) -> None:
-        error = query.draws.fails(run.task, run.attempt)
-        copy = (query.number, run.task, run.attempt, run.worker)
-        run.outcome = "ok" if error is None else "failed"
-        if error is None:
-            self._post(TaskFinished(self.env.now, *copy), run)
-        else:
-            self._post(TaskFailed(self.env.now, *copy, error), run)
-
-    def _perform(self, action: BeginReconstruction | CompleteQuery | FailQuery) -> None:
-        query = self._queries[action.query]
+    def _perform(self, action: Action) -> None:
         match action:
-            case BeginReconstruction():
-                query.executed_s = self.env.now
-                query.barrier.succeed()
-            case CompleteQuery():
-                query.completed.succeed()
-            case FailQuery(_, error):
-                query.error = error
-                query.barrier.succeed()
+            case Cancel() | Abandon():
+                run = self.workers.running.get(action.worker)
+                if run is None or (run.query, run.task, run.attempt) != (
+                    action.query,
+                    action.task,
+                    action.attempt,
+                ):
+                    return
+                if isinstance(action, Cancel):
+                    self.workers.cancel(run)
+                else:
+                    self.workers.abandon(run)
+            case SetTimer(due_s):
+                if due_s not in self._timers:
+                    self._timers.add(due_s)
+                    self.workers.schedule(due_s - self.env.now, self._fire, due_s)
+            case BeginMerge(query, node):
+                self.env.process(self._merge(self._queries[query], node))
+            case BeginReconstruction(query):
+                self.env.process(self._reconstruct(self._queries[query]))
+            case CompleteQuery(query):
+                self._settle(self._queries[query])
+            case FailQuery(query, error):
+                self._queries[query].error = error
+                self._settle(self._queries[query])
 
-    def _after(self, delay_s: float, call: Callable[..., None], *args: object) -> None:
-        if delay_s > 0:
-            self._schedule(delay_s, call, *args)
-        else:
-            call(*args)
+    def _settle(self, query: SimulatedQuery) -> None:
+        """The query has ended; what still runs of it is seen as it is now."""
+        for place, run in enumerate(query.runs):
+            if self.workers.running.get(run.worker) is run:
+                query.runs[place] = replace(run)
+                query.runs[place].close("cancelled", self.env.now)
+        query.completed.succeed()
 
-    def _schedule(self, delay_s: float, call: Callable[..., None], *args: object) -> None:
-        self.env.timeout(delay_s).callbacks.append(lambda _: call(*args))
-
-    def _enter_host(self, done: Callable[[], None], demand_s: float) -> None:
-        assert self._host is not None
-        while self._host_due_s == self.env.now:  # what ends at an instant ends before it
-            self._host_fires(self._host_version)
-        self._host.enter(self.env.now, done, demand_s)
-        self._watch_host()
-
-    def _watch_host(self) -> None:
-        assert self._host is not None
-        self._host_version += 1
-        delay_s = self._host.next_in_s()
-        if delay_s is None:
-            self._host_due_s = None
-            return
-        self._host_due_s = self.env.now + delay_s
-        self._schedule(delay_s, self._host_fires, self._host_version)
-
-    def _host_fires(self, version: int) -> None:
-        if version != self._host_version:  # something entered meanwhile
-            return
-        assert self._host is not None
-        done = self._host.finish_next(self.env.now)
-        self._watch_host()
-        for call in done:
-            call()
+    def _fire(self, due_s: float) -> None:
+        self._timers.discard(due_s)
+        self._post(TimerFired(self.env.now, due_s), None)
 
 
 def _at(event: Event, now_s: float) -> Event:
-    if event.at_s == now_s:
-        return event
-    fields = {name: getattr(event, name) for name in event.__slots__}
-    fields["at_s"] = now_s
-    return type(event)(**fields)
+    return event if event.at_s == now_s else replace(event, at_s=now_s)

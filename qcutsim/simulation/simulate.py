@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from qcutsim.calibrate import CalibrationProfile, PoolModel
+from qcutsim.cell import Cell, record_fields
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
-from qcutsim.errors import ExecutionError, InputError
+from qcutsim.errors import ExecutionError, InputError, ScenarioError
 from qcutsim.files import exists, make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
@@ -24,11 +25,12 @@ from qcutsim.records import (
     RunRecord,
     TaskRecord,
 )
-from qcutsim.scenario import Cell, Scenario, record_fields
+from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
 from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
-from qcutsim.simulation.farm import Farm, SimulatedQuery, SimulatedRun
+from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.station import SharedHost
+from qcutsim.simulation.workers import CancelMode, SimulatedRun
 from qcutsim.workload import WorkloadShape, load_shape
 
 SIMULATED_NAME = "simulated.jsonl"
@@ -110,23 +112,28 @@ class Simulation:
     ) -> Iterator[Record]:
         events: list[Record] = []
         farm = Farm(
-            Dispatcher(make_policy(cell.policy.kind)),
+            Dispatcher(make_policy(cell.policy_config), timeout_s=cell.timeout_s),
             cell.pool.workers,
             _host(cell, pool),
             _recorder(events, queries[0].number) if self.with_events else None,
+            cancel=_cancel_mode(cell),
+            restart_s=cell.pool.restart_s or 0.0,
         )
         simulated: dict[int, SimulatedQuery] = {}
         arrivals = _arrivals_s(cell, self.scenario.seed, queries)
 
+        waiting = iter(zip(queries, arrivals, strict=True))
+
         def arrive() -> Iterator[object]:
-            for query, arrival_s in zip(queries, arrivals, strict=True):
+            for query, arrival_s in waiting:
                 if arrival_s is not None and arrival_s > farm.env.now:
                     yield farm.env.timeout(arrival_s - farm.env.now)
                 simulated[query.number] = farm.submit(query.number, query.draws)
                 if arrival_s is None:
                     yield simulated[query.number].completed
 
-        farm.env.process(arrive())
+        for _ in range(cell.window):
+            farm.env.process(arrive())
         farm.run()
         yield from events
         for query in queries:
@@ -159,8 +166,8 @@ class Simulation:
             submitted_s=done.arrived_s,
             partition_s=done.partition_s,
             generate_s=done.generate_s,
-            execute_s=done.executed_s - done.submitted_s,
-            reconstruct_s=done.reconstructed_s - done.executed_s,
+            execute_s=done.times.executed_s - done.times.submitted_s,
+            reconstruct_s=done.reconstructed_s - done.times.executed_s,
             total_s=done.reconstructed_s - done.arrived_s,
             coordinator_cpu_s=done.coordinator_cpu_s,
             process_cpu_s=process_cpu_s,
@@ -206,10 +213,20 @@ def simulate_scenario(
     simulation = Simulation(scenario, profile, with_tasks=with_tasks, with_events=with_events)
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
         work = cell.workload
+        _check_restart(scenario, cell)
         shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
         find_models(profile, cell, shape)
     make_folder(out)
     return write_simulations([simulation], log, on_progress), simulation
+
+
+def _check_restart(scenario: Scenario, cell: Cell) -> None:
+    kills = cell.pool.cancel == "kill" or cell.timeout_s is not None
+    if kills and cell.pool.restart_s is None:
+        raise ScenarioError(
+            f"{scenario.source}: pool.restart_s: missing; where workers are killed (pool.cancel: "
+            "kill, or timeout_s) a simulation must know how long the next one takes to start"
+        )
 
 
 def write_simulations(
@@ -251,6 +268,11 @@ def _host(cell: Cell, pool: PoolModel) -> SharedHost[Callable[[], None]] | None:
     if cell.pool.kind == "dedicated":
         return None
     return SharedHost(pool.sharing.capacity, pool.sharing.efficiency)
+
+
+def _cancel_mode(cell: Cell) -> CancelMode:
+    """What the pool can do, as given or as its kind does by default."""
+    return cell.pool.cancel or ("none" if cell.pool.kind == "inline" else "sleep_only")
 
 
 def _efficiency(cell: Cell, pool: PoolModel) -> float:

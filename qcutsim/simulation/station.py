@@ -48,11 +48,18 @@ class SharedHost(Generic[J]):
             self._work = 0.0
         self._last_s = now_s
 
-    def enter(self, now_s: float, job: J, demand_s: float) -> None:
-        """A job with ``demand_s`` seconds of work becomes busy."""
+    def enter(self, now_s: float, job: J, demand_s: float) -> int:
+        """A job with ``demand_s`` seconds of work becomes busy; returns its ticket."""
         self._advance(now_s)
         self._entered += 1
         heapq.heappush(self._jobs, (self._work + demand_s, self._entered, job))
+        return self._entered
+
+    def leave(self, now_s: float, ticket: int) -> None:
+        """The job with that ticket goes before it is done."""
+        self._advance(now_s)
+        self._jobs = [entry for entry in self._jobs if entry[1] != ticket]
+        heapq.heapify(self._jobs)
 
     def next_in_s(self) -> float | None:
         """Seconds from the last change until the next job is done, if nothing else happens."""

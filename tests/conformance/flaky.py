@@ -12,16 +12,16 @@ if _marker.exists():
 _marker.touch()
 
 
-def die(payload: bytes) -> bytes:
+def die(payload: bytes, context: bytes) -> bytes:
     """End the worker at once."""
     os._exit(7)
 
 
-def leave(payload: bytes) -> bytes:
+def leave(payload: bytes, context: bytes) -> bytes:
     """Ask the interpreter to exit."""
     sys.exit("enough")
 
 
-def answer_in_words(payload: bytes) -> bytes:
+def answer_in_words(payload: bytes, context: bytes) -> bytes:
     """Return what is not bytes."""
     return "words"  # type: ignore[return-value]

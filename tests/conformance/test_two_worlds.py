@@ -1,9 +1,10 @@
 """Real driver and simulated farm give the same actions at the same times, to the last bit.
 
-Nothing is left out: times may be tied or zero, tasks and queries may fail, queries may overlap.
-What makes the worlds agree at one instant is that in both the dispatcher's turn comes when all
-else that happens at it has happened, that a batch is sorted, and that what ends on a shared host
-ends before what begins there.
+Nothing is left out: times may be tied or zero, tasks and queries may fail, queries may overlap,
+workers may be lost, killed or join, copies may be cancelled or run out of time, and merges may
+run beside tasks. What makes the worlds agree at one instant is that in both the dispatcher's turn
+comes when all else that happens at it has happened, that a batch is sorted, and that what ends on
+a shared host ends before what begins there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +20,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Plan, QueryPlan, World, run_asyncio, run_simpy
 
-from qcutsim.dispatch import MAX_ATTEMPTS, Action, Dispatcher, Event, check_invariants, policy_kinds
+from qcutsim.dispatch import (
+    Action,
+    Dispatcher,
+    Event,
+    Merge,
+    TaskKind,
+    check_invariants,
+    policy_kinds,
+)
 
 EXAMPLES = 500
+"""Plans of each policy on each sort of host, with and without ties."""
+
+KINDS = (
+    TaskKind("A", "short", 0.2),
+    TaskKind("A", "long", 2.0),
+    TaskKind("B", "long", 1.5),
+    TaskKind("C", "unknown"),
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,9 +56,19 @@ def _invariants_are_checked_after_every_event() -> Iterator[None]:
 
 
 def assert_same(plan: Plan) -> World:
-    """Both worlds agree on the plan; returns what they agree on."""
+    """Both worlds agree on the plan; returns what they agree on.
+
+    The farm goes on when the last query is over: workers come and go, a failed one's merges end.
+    """
     real, simulated = run_asyncio(plan), run_simpy(plan)
-    assert real.log == simulated.log
+    count = len(real.log)
+    assert real.log == simulated.log[:count]
+    assert {event["type"] for event, _ in simulated.log[count:]} <= {
+        "WorkerLost",
+        "WorkerJoined",
+        "TimerFired",
+        "MergeFinished",
+    }
     assert real.completed_s == simulated.completed_s
     assert real.makespan_s == simulated.makespan_s
     assert real.stages_s == simulated.stages_s
@@ -49,63 +77,133 @@ def assert_same(plan: Plan) -> World:
     return real
 
 
+POLICIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "eager": {},
+    "batched": {
+        "size": st.integers(1, 12),
+        "delay_s": st.sampled_from([0.0, 0.25, 1.0]),
+        "loop": st.sampled_from(["open", "closed"]),
+    },
+    "staggered": {
+        "by": st.sampled_from(["partition", "structure"]),
+        "spacing_s": st.sampled_from([0.0, 0.25, 1.0]),
+    },
+    "longest_first": {},
+    "work_stealing": {"deal": st.sampled_from(["blocks", "round_robin"])},
+    "speculative": {
+        "quantile": st.sampled_from([0.25, 0.75]),
+        "slowdown": st.sampled_from([1.0, 1.5]),
+        "copies": st.integers(2, 3),
+        "cap": st.sampled_from([0.1, 0.5, 1.0]),
+        "samples": st.sampled_from([1, 5, 50]),
+    },
+}
+
+
 @st.composite
-def plans(draw: st.DrawFn, *, policy: str, is_tied: bool, is_shared: bool) -> Plan:
+def plans(draw: st.DrawFn, *, kind: str, is_tied: bool, is_shared: bool) -> Plan:
     """Plans of every shape; ``is_tied`` makes all times small multiples of a quantum, or zero."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     quantum_s = draw(st.sampled_from([0.25, 0.1])) if is_tied else None
     straggler_probability = draw(st.sampled_from([0.0, 0.2, 1.0]))
     failure_probability = draw(st.sampled_from([0.0, 0.1, 0.5]))
+    has_merges = draw(st.booleans())
+    has_slow_workers = draw(st.booleans())
 
     def times_s(size: int) -> list[float]:
         if quantum_s is None:
             return rng.exponential(size=size).tolist()
         return (rng.integers(0, 4, size) * quantum_s).tolist()
 
+    def merges(tasks: int) -> tuple[Merge, ...]:
+        found = []
+        for node in range(tasks, tasks + int(rng.integers(0, 5)) * has_merges):
+            bounds = np.sort(rng.integers(0, node + 1, (rng.integers(0, 3), 2)), axis=1).tolist()
+            needs = tuple((start, stop) for start, stop in bounds)
+            found.append(Merge(needs, bool(rng.integers(2))))
+        return tuple(found)
+
     def query(tasks: int) -> QueryPlan:
-        copies = (MAX_ATTEMPTS, tasks)
-        late = rng.random(copies) < straggler_probability
+        later = merges(tasks)
+        nodes = tasks + len(later)
+        late = rng.random((4, nodes)) < straggler_probability
         return QueryPlan(
-            service_s=times_s(tasks),
-            delays_s=np.where(late, [times_s(tasks)] * MAX_ATTEMPTS, 0.0).tolist(),
+            service_s=times_s(nodes),
+            delays_s=np.where(late, [times_s(nodes)] * 4, 0.0).tolist(),
             failing=frozenset(
                 (int(task), int(attempt))
-                for attempt, task in np.argwhere(rng.random(copies) < failure_probability)
+                for attempt, task in np.argwhere(rng.random((3, nodes)) < failure_probability)
             ),
             think_s=times_s(1)[0],
             reconstruct_s=times_s(1)[0],
+            kinds=KINDS,
+            kind_of=tuple(rng.integers(0, len(KINDS), tasks).tolist()),
+            merges=later,
+            slow=frozenset({0, 2, 5}) if has_slow_workers else None,
         )
 
     sizes = draw(
-        st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=3), min_size=1, max_size=3)
+        st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=3), min_size=1, max_size=3)
     )
     host = (draw(st.integers(1, 4)), draw(st.sampled_from([1.0, 0.9, 0.7]))) if is_shared else None
+    workers = draw(st.integers(1, 9))
+    losses = draw(st.sampled_from([0, 0, 3, 10]))
     return Plan(
-        workers=draw(st.integers(1, 17)),
+        workers=workers,
         clients=[[query(tasks) for tasks in client] for client in sizes],
         host=host,
-        policy=policy,
+        policy={"kind": kind} | {n: draw(values) for n, values in POLICIES[kind].items()},
+        cancel=draw(st.sampled_from(["none", "sleep_only", "kill"])),
+        restart_s=draw(st.sampled_from([0.0, 0.25, 1.0])),
+        timeout_s=draw(st.sampled_from([None, None, 0.5, 2.0])),
+        losses=tuple(
+            zip(times_s(losses), rng.integers(0, workers + 4, losses).tolist(), strict=True)
+        ),
+        joins=tuple(times_s(draw(st.sampled_from([0, 0, 2])))),
     )
+
+
+MET = {
+    "failed queries",
+    "completed queries",
+    "WorkerLost",
+    "Abandon",
+    "BeginMerge",
+    "TaskFailed",
+}
+"""What the plans of every policy must bring about again and again."""
 
 
 @pytest.mark.parametrize("is_tied", [False, True], ids=["continuous", "ties"])
 @pytest.mark.parametrize("is_shared", [False, True], ids=["dedicated", "shared"])
-@pytest.mark.parametrize("policy", policy_kinds())
-def test_both_worlds_agree_to_the_last_bit(policy: str, is_shared: bool, is_tied: bool):
+@pytest.mark.parametrize("kind", policy_kinds())
+def test_both_worlds_agree_to_the_last_bit(kind: str, is_shared: bool, is_tied: bool):
     met: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
-    @given(plans(policy=policy, is_tied=is_tied, is_shared=is_shared))
+    @given(plans(kind=kind, is_tied=is_tied, is_shared=is_shared))
     def check(plan: Plan) -> None:
         world = assert_same(plan)
         met["failed queries"] += len(world.errors)
         met["completed queries"] += len(world.copies)
         met["ties"] += tied_ends(world)
+        for event, actions in world.log:
+            met[event["type"]] += 1
+            met.update(action["type"] for action in actions)
 
     check()
-    assert met["failed queries"] > 100
-    assert met["completed queries"] > 100
-    assert met["ties"] > (1000 if is_tied else -1)
+    for what in MET:
+        assert met[what] > EXAMPLES // 10, what
+    if kind == "speculative":
+        assert met["Cancel"] > EXAMPLES // 10
+        assert met["TaskCancelled"] > EXAMPLES // 100
+    if kind in ("batched", "staggered", "speculative"):
+        assert met["SetTimer"] > EXAMPLES // 10
+    assert met["ties"] > (EXAMPLES if is_tied else -1)
+
+
+def test_every_installed_policy_is_among_those_tested():
+    assert sorted(POLICIES) == policy_kinds()
 
 
 def tied_ends(world: World) -> int:

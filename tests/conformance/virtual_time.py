@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import selectors
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from qcutsim.runtime import PoolListener, ResultMessage, TaskMessage
+from qcutsim.runtime import CancelMode, PoolListener, ResultMessage, TaskMessage
 from qcutsim.simulation import SharedHost
 
 T = TypeVar("T")
@@ -87,11 +89,21 @@ class VirtualHost:
         self._due_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def enter(self, demand_s: float, done: Callable[[], None]) -> None:
+    def enter(self, demand_s: float, done: Callable[[], None]) -> int:
         """``done`` is called when the host has given ``demand_s`` seconds of work."""
-        while self._due_s == self._loop.time():  # what ends at an instant ends before it
+        self.finish_now()
+        ticket = self._station.enter(self._loop.time(), done, demand_s)
+        self._watch()
+        return ticket
+
+    def finish_now(self) -> None:
+        """What ends at an instant ends before anything else happens on the host."""
+        while self._due_s == self._loop.time():
             self._fire()
-        self._station.enter(self._loop.time(), done, demand_s)
+
+    def leave(self, ticket: int) -> None:
+        """The job of that ticket is given up."""
+        self._station.leave(self._loop.time(), ticket)
         self._watch()
 
     def _watch(self) -> None:
@@ -111,6 +123,19 @@ class VirtualHost:
             call()
 
 
+@dataclass
+class _Copy:
+    """A copy on its worker. ``doomed_s``: when its worker died under it, which ends it later."""
+
+    worker: int
+    message: TaskMessage
+    started_s: float
+    is_serving: bool = False
+    doomed_s: float | None = None
+    timer: asyncio.TimerHandle | None = None
+    ticket: int | None = None
+
+
 class FakePool:
     """Workers that take given times: dedicated, or on one shared host.
 
@@ -121,10 +146,11 @@ class FakePool:
         service_s: (query, task) -> seconds of work.
         fails: (query, task, attempt) -> the error of that copy, if any.
         host: what the workers share; ``None`` for dedicated ones.
+        cancel: what can be done to a running copy.
+        restart_s: until a lost worker is replaced.
     """
 
     kind = "fake"
-    cancel = "none"
 
     def __init__(
         self,
@@ -132,12 +158,19 @@ class FakePool:
         service_s: Callable[[int, int], float],
         fails: Callable[[int, int, int], str | None],
         host: VirtualHost | None = None,
+        cancel: CancelMode = "none",
+        restart_s: float = 0.0,
     ) -> None:
         self._loop = loop
         self._service_s = service_s
         self._fails = fails
         self._host = host
+        self.cancel = cancel
+        self._restart_s = restart_s
         self._listener: PoolListener | None = None
+        self._numbers = itertools.count()
+        self._joined_s: dict[int, float] = {}
+        self._copies: dict[int, _Copy] = {}
 
     async def start(self) -> None:
         """Nothing is to be brought up."""
@@ -152,31 +185,92 @@ class FakePool:
         """Report to ``listener``; all its workers join at once."""
         self._listener = listener
         if listener is not None:
-            for worker in range(workers):
-                listener.worker_joined(worker)
+            for _ in range(workers):
+                self.join()
 
-    def submit(self, worker: int, message: TaskMessage) -> None:
-        """Sleep, then serve."""
-        started_s = self._loop.time()
-        self._loop.call_later(message.delay_s, self._serve, worker, message, started_s)
+    def join(self) -> None:
+        """One more worker is there."""
+        if self._listener is not None:
+            worker = next(self._numbers)
+            self._joined_s[worker] = self._loop.time()
+            self._listener.worker_joined(worker)
 
-    def _serve(self, worker: int, message: TaskMessage, started_s: float) -> None:
-        service_s = self._service_s(message.query, message.task)
-        if self._host is None:
-            self._loop.call_later(service_s, self._end, worker, message, started_s)
-        else:
-            self._host.enter(service_s, lambda: self._end(worker, message, started_s))
-
-    def _end(self, worker: int, message: TaskMessage, started_s: float) -> None:
-        copy = (message.query, message.task, message.attempt)
+    def lose(self, worker: int) -> None:
+        """The worker dies, if it was there before; what it finishes at this instant counts."""
         now_s = self._loop.time()
-        report = ResultMessage(*copy, started_s, now_s, None, b"", self._fails(*copy))
+        if self._listener is None or not self._joined_s.get(worker, now_s) < now_s:
+            return
+        copy = self._copies.get(worker)
+        if copy is not None:
+            copy.doomed_s = now_s
+            if self._host is not None:
+                self._host.finish_now()
+                self._leave_host(copy)
+        self._replace(worker)
+
+    def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
+        """Sleep, then serve."""
+        if worker in self._joined_s:
+            copy = self._copies[worker] = _Copy(worker, message, self._loop.time())
+            copy.timer = self._loop.call_later(message.delay_s, self._serve, copy)
+
+    def cancel_sleep(self, worker: int) -> None:
+        """End a sleep that has not ended."""
+        copy = self._copies.get(worker)
+        alive = worker in self._joined_s
+        if alive and copy is not None and copy.message.delay_s > 0 and not copy.is_serving:
+            del self._copies[worker]
+            copy.timer.cancel()
+            self._report(copy, is_cancelled=True)
+
+    def abandon(self, worker: int) -> None:
+        """Kill the worker."""
+        if worker in self._joined_s:
+            copy = self._copies.pop(worker, None)
+            if copy is not None:
+                copy.timer.cancel()
+                self._leave_host(copy)
+            self._replace(worker)
+
+    def _replace(self, worker: int) -> None:
+        del self._joined_s[worker]
+        self._listener.worker_lost(worker)
+        self._loop.call_later(self._restart_s, self.join)
+
+    def _leave_host(self, copy: _Copy) -> None:
+        if copy.ticket is not None:
+            self._host.leave(copy.ticket)
+            copy.ticket = None
+
+    def _serve(self, copy: _Copy) -> None:
+        if copy.doomed_s is not None and copy.doomed_s < self._loop.time():
+            return
+        copy.is_serving = True
+        service_s = self._service_s(copy.message.query, copy.message.task)
+        if copy.doomed_s is not None and service_s > 0:
+            return
+        if self._host is None:
+            copy.timer = self._loop.call_later(service_s, self._end, copy)
+        else:
+            copy.ticket = self._host.enter(service_s, lambda: self._end(copy))
+
+    def _end(self, copy: _Copy) -> None:
+        copy.ticket = None
+        if copy.doomed_s is None or copy.doomed_s == self._loop.time():
+            self._copies.pop(copy.worker, None)
+            self._report(copy, is_cancelled=False)
+
+    def _report(self, copy: _Copy, *, is_cancelled: bool) -> None:
+        of = (copy.message.query, copy.message.task, copy.message.attempt)
+        error = None if is_cancelled else self._fails(*of)
+        now_s = self._loop.time()
+        report = ResultMessage(*of, copy.started_s, now_s, None, b"", error, is_cancelled)
         assert self._listener is not None
-        self._listener.task_ended(worker, report)
+        self._listener.task_ended(copy.worker, report)
 
 
 class Reconstruction:
-    """A ``reconstruct`` that :class:`VirtualExecutor` makes take ``seconds``."""
+    """A ``reconstruct``, or a merge, that :class:`VirtualExecutor` makes take ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

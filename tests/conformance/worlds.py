@@ -17,9 +17,9 @@ from virtual_time import (
     run_virtual,
 )
 
-from qcutsim.dispatch import Dispatcher, make_policy, to_plain
+from qcutsim.dispatch import Dispatcher, Merge, PolicyLike, TaskKind, make_policy, to_plain
 from qcutsim.errors import ExecutionError
-from qcutsim.runtime import Driver
+from qcutsim.runtime import CancelMode, Driver, QueryWork
 from qcutsim.simulation import Farm, QueryDraws, SharedHost
 
 
@@ -27,7 +27,9 @@ from qcutsim.simulation import Farm, QueryDraws, SharedHost
 class QueryPlan:
     """One query: seconds of its steps, and which of its copies fail.
 
-    ``delays_s[attempt][task]`` is slept before the work; ``failing`` holds (task, attempt).
+    ``service_s`` has an entry a task, then one a merge. ``delays_s[attempt][task]`` is slept
+    before the work, from its last entry on for all attempts; ``slow`` workers sleep it, all do
+    where ``slow`` is ``None``. ``failing`` holds (task, attempt).
     """
 
     service_s: list[float]
@@ -35,10 +37,21 @@ class QueryPlan:
     failing: frozenset[tuple[int, int]] = frozenset()
     think_s: float = 0.0
     reconstruct_s: float = 0.0
+    kinds: tuple[TaskKind, ...] = ()
+    kind_of: tuple[int, ...] = ()
+    merges: tuple[Merge, ...] = ()
+    slow: frozenset[int] | None = None
 
-    def delays_of(self, attempt: int) -> list[float]:
-        """Injected delay of each task."""
-        return self.delays_s[attempt] if self.delays_s else [0.0] * len(self.service_s)
+    @property
+    def tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.service_s) - len(self.merges)
+
+    def delay_s(self, task: int, attempt: int, worker: int) -> float:
+        """Injected delay of a copy."""
+        if not self.delays_s or (self.slow is not None and worker not in self.slow):
+            return 0.0
+        return self.delays_s[min(attempt, len(self.delays_s) - 1)][task]
 
     def fails(self, task: int, attempt: int) -> str | None:
         """The error of a copy, if it fails."""
@@ -50,12 +63,18 @@ class Plan:
     """Clients at once, each with its queries in sequence, on one pool.
 
     ``host`` is (capacity, efficiency) of the host that all share, ``None`` for dedicated workers.
+    ``losses`` holds (time, worker), ``joins`` times at which another worker joins.
     """
 
     workers: int
     clients: list[list[QueryPlan]]
     host: tuple[int, float] | None = None
-    policy: str = "eager"
+    policy: PolicyLike = "eager"
+    cancel: CancelMode = "none"
+    restart_s: float = 0.0
+    timeout_s: float | None = None
+    losses: tuple[tuple[float, int], ...] = ()
+    joins: tuple[float, ...] = ()
 
     def numbered(self) -> list[list[tuple[int, QueryPlan]]]:
         """Each client's queries with their numbers."""
@@ -92,8 +111,32 @@ class World:
 
 
 class _Work:
+    context = b""
+
     def encode(self) -> bytes:
         return b""
+
+
+@dataclass(frozen=True)
+class _Merge:
+    needs: tuple[tuple[int, int], ...]
+    on_worker: bool
+    merge: Reconstruction
+
+    def encode(self, results: Any) -> bytes:
+        return b""
+
+
+def _query_work(query: QueryPlan) -> QueryWork[Any]:
+    seconds = query.service_s[query.tasks :]
+    return QueryWork(
+        tasks=[_Work()] * query.tasks,
+        reconstruct=Reconstruction(query.reconstruct_s),
+        kinds=query.kinds,
+        kind_of=query.kind_of,
+        merges=[_Merge(*m, Reconstruction(s)) for m, s in zip(query.merges, seconds, strict=True)],
+        delay_s=query.delay_s,
+    )
 
 
 def run_asyncio(plan: Plan) -> World:
@@ -112,11 +155,18 @@ async def _drive(loop: VirtualTimeLoop, plan: Plan) -> World:
         lambda query, task: queries[query].service_s[task],
         lambda query, task, attempt: queries[query].fails(task, attempt),
         host,
+        plan.cancel,
+        plan.restart_s,
     )
+    for at_s, worker in plan.losses:
+        loop.call_at(at_s, pool.lose, worker)
+    for at_s in plan.joins:
+        loop.call_at(at_s, pool.join)
     driver = Driver(
         pool,
         workers=plan.workers,
         policy=plan.policy,
+        timeout_s=plan.timeout_s,
         clock=loop.time,
         on_event=lambda record: world.log.append((record.event, record.actions)),
         reconstructor=VirtualExecutor(loop, host),
@@ -126,11 +176,8 @@ async def _drive(loop: VirtualTimeLoop, plan: Plan) -> World:
     async def ask(client: list[tuple[int, QueryPlan]]) -> None:
         for number, query in client:
             await asyncio.sleep(query.think_s)
-            work = [_Work()] * len(query.service_s)
             try:
-                done = await driver.execute(
-                    number, work, Reconstruction(query.reconstruct_s), query.delays_of
-                )
+                done = await driver.execute(number, _query_work(query))
             except ExecutionError as error:
                 world.errors[number] = str(error)
             else:
@@ -148,11 +195,17 @@ def run_simpy(plan: Plan) -> World:
     """The plan under :class:`qcutsim.simulation.Farm`, whose coordinator takes no time."""
     world = World()
     farm = Farm(
-        Dispatcher(make_policy(plan.policy)),
+        Dispatcher(make_policy(plan.policy), timeout_s=plan.timeout_s),
         plan.workers,
         plan.station(),
         lambda event, actions: world.log.append((to_plain(event), [to_plain(a) for a in actions])),
+        cancel=plan.cancel,
+        restart_s=plan.restart_s,
     )
+    for at_s, worker in plan.losses:
+        farm.workers.schedule(at_s, farm.workers.lose, worker)
+    for at_s in plan.joins:
+        farm.workers.schedule(at_s, farm.workers.join)
 
     def ask(client: list[tuple[int, QueryPlan]]) -> Generator[simpy.Event, Any, None]:
         for number, query in client:
@@ -163,8 +216,8 @@ def run_simpy(plan: Plan) -> World:
                 world.errors[number] = done.error
             else:
                 world.stages_s[number] = (
-                    done.executed_s - done.submitted_s,
-                    done.reconstructed_s - done.executed_s,
+                    done.times.executed_s - done.times.submitted_s,
+                    done.reconstructed_s - done.times.executed_s,
                 )
                 world.copies[number] = [_life(run) for run in done.runs]
             world.completed_s[number] = farm.env.now
@@ -186,8 +239,11 @@ def _draws(query: QueryPlan) -> QueryDraws:
         collect_latency_s=nothing,
         dispatch_s=nothing,
         start_s=nothing,
-        delays_s=query.delays_of,
+        delay_s=query.delay_s,
         fails=query.fails,
+        kinds=query.kinds,
+        kind_of=query.kind_of,
+        merges=query.merges,
     )
 
 

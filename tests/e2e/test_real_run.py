@@ -28,8 +28,8 @@ from qcutsim import (
 from qcutsim.cli import main
 from qcutsim.estimator import UpstreamPipeline
 from qcutsim.records import EventRecord, QueryLog, QueryRecord, RunRecord, SkipReport
-from qcutsim.scenario import Scenario, Stragglers
-from qcutsim.seeds import straggler_delays_s
+from qcutsim.scenario import Scenario
+from qcutsim.stragglers import InjectedDelays, Stragglers
 from qcutsim.workload import load_shape
 
 SCENARIO = make_scenario(stragglers=Stragglers(probability=0.3, delay_s=0.01))
@@ -144,10 +144,10 @@ def test_stragglers_are_those_of_the_seed(measured):
     for (key, index), delays in found.items():
         work = cells[key].workload
         tasks = load_shape("upstream", work.partition_labels, work.observable).subexperiments
-        expected = straggler_delays_s(
-            SCENARIO.seed, tasks, probability=0.3, delay_s=0.01, key=(0, index, 0)
+        expected = InjectedDelays(
+            SCENARIO.cells[0].stragglers, SCENARIO.seed, tasks, repetition=0, index=index
         )
-        assert delays == expected.tolist()
+        assert delays == [expected(task, 0, 0) for task in range(tasks)]
     assert {delay for delays in found.values() for delay in delays} == {0.0, 0.01}
 
 
@@ -295,7 +295,7 @@ def test_events_are_logged_when_asked_for_and_agree_with_the_tasks(tmp_path):
     assert others == ["BeginReconstruction", "CompleteQuery"]
 
 
-def fail(payload: bytes) -> bytes:
+def fail(payload: bytes, context: bytes) -> bytes:
     raise ValueError("broken on purpose")
 
 

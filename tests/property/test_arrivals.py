@@ -9,8 +9,9 @@ import numpy as np
 from profiles import known_profile
 from scipy import stats
 
+from qcutsim.cell import Arrivals, Cell, Pool, Workload
 from qcutsim.records import QueryRecord, read_records
-from qcutsim.scenario import Arrivals, Cell, Pool, Scenario, Workload
+from qcutsim.scenario import Scenario
 from qcutsim.simulation import simulate_scenario
 
 QUERIES = 400

@@ -33,7 +33,7 @@ def draws_of(service_s: Sequence[float], delays_s: Sequence[float] | None = None
         collect_latency_s=nothing,
         dispatch_s=nothing,
         start_s=nothing,
-        delays_s=lambda attempt: delays,
+        delay_s=lambda task, attempt, worker: delays[task],
     )
 
 
@@ -84,7 +84,7 @@ def mean_wait_s(servers: int, load: float, queries: int, seed: int) -> float:
     farm.env.process(arrive())
     farm.run()
     warm = submitted[queries // 5 :]
-    return float(np.mean([query.runs[0].started_s - query.submitted_s for query in warm]))
+    return float(np.mean([query.runs[0].started_s - query.times.submitted_s for query in warm]))
 
 
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.6), (2, 0.8), (5, 0.8)])

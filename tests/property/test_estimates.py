@@ -13,7 +13,7 @@ from scipy import stats
 
 from qcutsim.errors import InputError
 from qcutsim.estimator import Query, UpstreamPipeline
-from qcutsim.estimator.aer import run_circuit
+from qcutsim.estimator.aer import run_task
 from qcutsim.learning import bind_model, load_iris_angles, random_weights
 
 REPEATS = {"AAAA": 60, "AABB": 24, "ABBC": 5}
@@ -33,7 +33,7 @@ def iris_query(labels: str, seed: int, observable: str = "ZZZZ", shots: int = 10
 def evaluate(query: Query) -> Estimate:
     pipeline = UpstreamPipeline()
     prepared = pipeline.generate(query, pipeline.partition(query))
-    results = [run_circuit(task.encode()) for task in prepared.subexperiments]
+    results = [run_task(task.encode(), task.context) for task in prepared.subexperiments]
     estimates = prepared.reconstruct(results)
     return Estimate(float(estimates.values[0]), float(estimates.stds[0]))
 

@@ -10,10 +10,11 @@ import pytest
 from profiles import LABELS, known_profile
 
 from qcutsim.calibrate import CalibrationProfile, QuantileTable, calibrate_logs
+from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.manifest import collect_manifest
-from qcutsim.scenario import Cell, Pool, Scenario, Stragglers, Workload
-from qcutsim.seeds import straggler_delays_s
+from qcutsim.scenario import Scenario
 from qcutsim.simulation import simulate_scenario
+from qcutsim.stragglers import InjectedDelays, Stragglers
 
 FALSE_ALARM = 1e-6
 SEED = 11
@@ -96,10 +97,14 @@ def test_stragglers_come_back_exactly(both):
     for tasks_of_query in (12, 108):
         for repetition in range(3):
             for index in range(4):
-                delays = straggler_delays_s(
-                    SEED, tasks_of_query, probability=0.1, delay_s=0.1, key=(repetition, index, 0)
+                injected = InjectedDelays(
+                    Stragglers(probability=0.1, delay_s=0.1),
+                    SEED,
+                    tasks_of_query,
+                    repetition=repetition,
+                    index=index,
                 )
-                delayed += np.count_nonzero(delays)
+                delayed += sum(injected(task, 0, 0) > 0 for task in range(tasks_of_query))
                 tasks += tasks_of_query
     assert found.stragglers["share"] == pytest.approx(delayed / tasks / 2)
     assert found.stragglers["mean_delay_s"] == pytest.approx(0.1)

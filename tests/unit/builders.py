@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from qcutsim.calibrate import CalibrationProfile, calibrate_logs
+from qcutsim.cell import Cell, Pool, Workload, record_fields
 from qcutsim.manifest import Machine, Manifest
 from qcutsim.records import SCHEMA, LogWriter, QueryRecord, Record, RunRecord, TaskRecord
-from qcutsim.scenario import Cell, Pool, Scenario, Workload, record_fields
-from qcutsim.seeds import straggler_delays_s
+from qcutsim.scenario import Scenario
+from qcutsim.stragglers import InjectedDelays
 from qcutsim.workload import TaskClass, load_shape
 
 MANIFEST = Manifest(
@@ -123,14 +124,8 @@ def measured_query(
     work = cell.workload
     shape = load_shape(work.pipeline, work.partition_labels, work.observable)
     classes = [shape.classes[i] for i in shape.task_classes()]
-    stragglers = cell.stragglers
-    delays_s = straggler_delays_s(
-        seed,
-        len(classes),
-        probability=stragglers.probability,
-        delay_s=stragglers.delay_s,
-        key=(0, index, 0),
-    ).tolist()
+    injected = InjectedDelays(cell.stragglers, seed, len(classes), repetition=0, index=index)
+    delays_s = [injected(task, 0, 0) for task in range(len(classes))]
     ready_s = 100.0 * number + PARTITION_S + GENERATE_S
     idle_s = [ready_s] * cell.pool.workers
     tasks: list[Record] = []

@@ -166,16 +166,24 @@ OTHER = {
     "cuts": 2,
     "observable": "ZZII",
     "shots": 64,
+    "reconstruction": "contracted",
     "pool": "processes",
     "policy": "lazy",
+    "policy_parameters": {"patience_s": 3.0},
+    "window": 4,
+    "timeout_s": 9.0,
     "straggler_probability": 0.5,
     "straggler_delay_s": 0.7,
+    "straggler_distribution": {"name": "expon", "scale": 0.1},
+    "straggler_per": "worker",
     "workers": 3,
 }
+IN_WORDS = {"policy_parameters", "straggler_distribution", "straggler_per"}
+"""Fields of a record that a configuration holds within ``policy`` and ``stragglers``."""
 
 
 def test_every_field_of_a_configuration_has_another_value_below():
-    assert set(OTHER) == set(Configuration._fields)
+    assert set(OTHER) - IN_WORDS == set(Configuration._fields) - {"stragglers"}
 
 
 @pytest.mark.parametrize("field", OTHER)

@@ -36,7 +36,8 @@ from qcutsim.calibrate.tables import LONGEST_S, MOST_POINTS
 from qcutsim.errors import CalibrationError, InputError, LogError, ProfileError
 from qcutsim.records import QueryRecord, Record, SkipReport, TaskRecord
 from qcutsim.report import profile_notes
-from qcutsim.scenario import Scenario, Stragglers
+from qcutsim.scenario import Scenario
+from qcutsim.stragglers import Stragglers
 from qcutsim.workload import load_shape
 
 
