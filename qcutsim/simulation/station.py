@@ -44,7 +44,7 @@ class SharedHost(Generic[J]):
     def _advance(self, now_s: float) -> None:
         if self._jobs:
             self._work += (now_s - self._last_s) * self._speed()
-        else:
+        elif now_s > self._last_s:  # not where one leaves as another enters, in either order
             self._work = 0.0
         self._last_s = now_s
 
