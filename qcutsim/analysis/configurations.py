@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from qcutsim.dispatch import policy_config, policy_kinds
 from qcutsim.records import QueryRecord
 
 STAGES = ("partition", "generate", "execute", "reconstruct")
@@ -15,8 +18,8 @@ STAGES = ("partition", "generate", "execute", "reconstruct")
 class Configuration(NamedTuple):
     """What two queries must have in common to be compared.
 
-    ``policy`` and ``stragglers`` are words that hold all of their parameters, ``stragglers`` is
-    empty where there are none.
+    ``policy`` and ``stragglers`` are words: a policy with its parameters where these are not the
+    default, stragglers with their law, or nothing where there are none.
     """
 
     dataset: str
@@ -53,8 +56,22 @@ class Configuration(NamedTuple):
 
 
 def _policy(query: QueryRecord) -> str:
-    parameters = "".join(f" {name}={value}" for name, value in query.policy_parameters.items())
-    return f"{query.policy}{parameters}"
+    usual = _default_parameters(query.policy)
+    parameters = (
+        f" {name}={value}"
+        for name, value in query.policy_parameters.items()
+        if name not in usual or usual[name] != value
+    )
+    return query.policy + "".join(parameters)
+
+
+@cache
+def _default_parameters(kind: str) -> dict[str, Any]:
+    """Of an installed policy; a log may hold others."""
+    defaults: dict[str, Any] = {}
+    if kind in policy_kinds():
+        defaults = msgspec.to_builtins(policy_config(kind))
+    return defaults
 
 
 def _stragglers(query: QueryRecord) -> str:
@@ -71,7 +88,8 @@ def _stragglers(query: QueryRecord) -> str:
 class Summary(NamedTuple):
     """Times of one configuration's warm queries, in seconds.
 
-    ``stages_s`` are medians in the order of :data:`STAGES`.
+    ``stages_s`` are medians in the order of :data:`STAGES`. ``queries_per_s`` is the throughput of
+    queries that one dispatcher ran, which a window raises where it does not shorten a query.
     """
 
     queries: int
@@ -79,6 +97,7 @@ class Summary(NamedTuple):
     lowest_s: float
     highest_s: float
     stages_s: tuple[float, ...]
+    queries_per_s: float
 
     @property
     def stage_shares(self) -> tuple[float, ...]:
@@ -101,7 +120,27 @@ def _summary(queries: list[QueryRecord]) -> Summary:
     stages = tuple(
         float(np.median([getattr(query, f"{stage}_s") for query in queries])) for stage in STAGES
     )
-    return Summary(len(queries), float(np.median(totals)), min(totals), max(totals), stages)
+    return Summary(
+        queries=len(queries),
+        makespan_s=float(np.median(totals)),
+        lowest_s=min(totals),
+        highest_s=max(totals),
+        stages_s=stages,
+        queries_per_s=_throughput(queries),
+    )
+
+
+def _throughput(queries: list[QueryRecord]) -> float:
+    """Median over blocks of queries of one cell, repetition and replication."""
+    blocks: dict[tuple[str, int, int], list[QueryRecord]] = {}
+    for query in queries:
+        blocks.setdefault((query.cell, query.repetition, query.replication), []).append(query)
+    rates = []
+    for block in blocks.values():
+        first_s = min(query.submitted_s for query in block)
+        last_s = max(query.submitted_s + query.total_s for query in block)
+        rates.append(len(block) / (last_s - first_s))
+    return float(np.median(rates))
 
 
 def speed_ups(summaries: dict[Configuration, Summary]) -> dict[Configuration, float]:

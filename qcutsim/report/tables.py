@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from qcutsim.analysis import STAGES, Comparison, Configuration, Summary, speed_ups
+from qcutsim.analysis import STAGES, Compared, Comparison, Configuration, Summary, speed_ups
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.dispatch import PolicyDescription
 
@@ -26,6 +26,7 @@ def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]
             "makespan_s": summary.makespan_s,
             "lowest_s": summary.lowest_s,
             "highest_s": summary.highest_s,
+            "queries_per_s": summary.queries_per_s,
             "speed_up": ups.get(key),
             **{f"{s}_share": v for s, v in zip(STAGES, summary.stage_shares, strict=True)},
         }
@@ -35,10 +36,10 @@ def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]
 
 def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
     """Where the time went: makespan, speed-up and stage shares of each configuration."""
-    policies = {(key.policy, key.window) for key in summaries}
-    shown = ["policy", "window"] if len(policies) > 1 else []
-    columns = ["cuts", "labels", "pool", "workers", *shown, "stragglers", "makespan s", "speed-up"]
-    table = _table(title, *columns)
+    shown = _varied(summaries)
+    rate = ["queries/s"] if "window" in shown else []
+    columns = ["cuts", "labels", "pool", "workers", *shown, "stragglers"]
+    table = _table(title, *columns, "makespan s", *rate, "speed-up")
     for stage in STAGES:
         table.add_column(f"{stage} %", justify="right")
     for row in summary_rows(summaries):
@@ -50,16 +51,23 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
             *(escape(str(row[name])) for name in shown),
             escape(row["stragglers"]) or "-",
             f"{row['makespan_s']:.3f}",
+            *(_number(row["queries_per_s"]) for _ in rate),
             _number(row["speed_up"]),
             *(f"{100 * row[f'{stage}_share']:.1f}" for stage in STAGES),
         )
     return table
 
 
+def _varied(configurations: Iterable[Configuration | Compared]) -> list[str]:
+    """Of policy and window those that are not the same throughout."""
+    seen = [(one.policy, one.window) for one in configurations]
+    names = ("policy", "window")
+    return [name for place, name in enumerate(names) if len({one[place] for one in seen}) > 1]
+
+
 def comparison_table(comparison: Comparison) -> Table:
     """Measured beside simulated, one row a configuration."""
-    policies = {(row.policy, row.window) for row in comparison.configurations}
-    shown = ["policy", "window"] if len(policies) > 1 else []
+    shown = _varied(comparison.configurations)
     table = _table(
         "Measured and simulated (* = a pool size the profile was not calibrated on)",
         "cuts",
@@ -184,11 +192,18 @@ _TEXT = {
 }
 """Columns of words; the others hold numbers."""
 
+_POLICY_WIDTH = len("work_stealing")
+
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
-        table.add_column(column, justify="left" if column in _TEXT else "right")
+        table.add_column(
+            column,
+            justify="left" if column in _TEXT else "right",
+            overflow="fold",
+            min_width=_POLICY_WIDTH if column == "policy" else None,
+        )
     return table
 
 
