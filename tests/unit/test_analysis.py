@@ -45,6 +45,23 @@ def test_a_summary_holds_medians_and_extremes():
     assert summary.stages_s == (1.0, 2.0, 2.0, 4.0)
 
 
+def test_throughput_is_that_of_the_queries_one_dispatcher_ran():
+    together = [timed(4.0, submitted_s=at_s, repetition=0) for at_s in (0.0, 1.0, 2.0)]
+    apart = [timed(1.0, submitted_s=at_s, repetition=1) for at_s in (50.0, 52.0)]
+    (summary,) = summarise([*together, *apart]).values()
+    assert summary.queries_per_s == pytest.approx((3 / 6 + 2 / 3) / 2)
+
+
+def test_a_policy_is_named_by_the_parameters_that_are_not_its_defaults():
+    def name(policy: str, **parameters: object) -> str:
+        return Configuration.of(timed(1.0, policy=policy, policy_parameters=parameters)).policy
+
+    assert name("eager") == "eager"
+    assert name("batched", size=16, delay_s=0.0, loop="closed") == "batched"
+    assert name("batched", size=4, delay_s=0.0, loop="open") == "batched size=4 loop=open"
+    assert name("lazy", patience_s=2.0) == "lazy patience_s=2.0"
+
+
 def test_queries_that_took_no_time_are_not_summarised():
     assert summarise([timed(0.0)]) == {}
     (summary,) = summarise([timed(0.0), timed(2.0)]).values()

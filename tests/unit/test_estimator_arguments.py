@@ -79,6 +79,14 @@ def model(qubits: int = 4) -> QuantumCircuit:
             "'upstream' does not take num_samples",
         ),
         ({"backend": StatevectorSampler(), "pool": "processes:1"}, "cannot leave the process"),
+        ({"policy": {"kind": "batched", "size": 0}}, r"policy 'batched': .*`size`|>= 1"),
+        ({"policy": {"kind": "eager", "size": 3}}, "policy 'eager': .*unknown field `size`"),
+        ({"policy": {"size": 3}}, "expected a kind, or .*kinds: batched, eager"),
+        ({"policy": 7}, "policy is 7; expected a kind"),
+        ({"window": 0}, "window is 0"),
+        ({"timeout": 0}, "timeout is 0; expected a number of seconds above 0"),
+        ({"timeout": float("inf")}, "timeout is inf"),
+        ({"timeout": "soon"}, "timeout is 'soon'"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_with_what_does(options, message):

@@ -108,6 +108,7 @@ COMMANDS = {
     "calibrate": ["calibrate", "run.jsonl", "-o", "made.json"],
     "simulate": ["simulate", "s.yaml", "--profile", "profile.json", "--out", "simulated"],
     "compare": ["compare", "--measured", "run.jsonl", "--profile", "profile.json"],
+    "policies": ["policies"],
 }
 
 

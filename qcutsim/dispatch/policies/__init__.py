@@ -81,8 +81,8 @@ def policy_config(policy: PolicyLike) -> PolicyConfig:
     """
     if isinstance(policy, PolicyConfig):
         return policy_config(msgspec.to_builtins(policy))
-    given: dict[str, Any] = {"kind": policy} if isinstance(policy, str) else dict(policy)
-    kind = given.get("kind")
+    given = {"kind": policy} if isinstance(policy, str) else policy
+    kind = given.get("kind") if isinstance(given, Mapping) else None
     if not isinstance(kind, str):
         raise InputError(
             f"policy is {policy!r}; expected a kind, or {{'kind': ..., parameter: ...}}; kinds: "
