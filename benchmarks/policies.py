@@ -34,10 +34,9 @@ from policies_runs import Contestant, Setting, measure
 from rich.console import Console
 
 from qcutsim.cell import Cell, Pool, Workload
-from qcutsim.dispatch import policy_kinds
+from qcutsim.dispatch import CANCEL_MODES, policy_kinds
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import show_progress
-from qcutsim.runtime import CANCEL_MODES
 from qcutsim.stragglers import Stragglers
 
 DELAY_S = 0.1

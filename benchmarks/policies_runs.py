@@ -20,12 +20,12 @@ from policies_peers import EncodedTasks, map_tasks, started_executor
 from policies_pools import slow_repetition, warm_up, workers_of
 
 from qcutsim.cell import Cell, Workload
+from qcutsim.dispatch import cancel_mode
 from qcutsim.estimator import Pipeline, Query, estimate, make_pipeline
 from qcutsim.estimator.aer import TASK_FUNCTION
 from qcutsim.learning import bind_model, load_iris_angles, random_weights
 from qcutsim.progress import ProgressCallback
 from qcutsim.runtime import (
-    CANCEL_MODES,
     Driver,
     Pool,
     make_pool,
@@ -56,7 +56,7 @@ class Contestant:
     def cancel(self) -> str:
         """What its pool does to a copy that nobody needs any more."""
         kind = self.cell.pool.kind
-        return self.cell.pool.cancel or CANCEL_MODES[kind][0]
+        return cancel_mode(kind, self.cell.pool.cancel)
 
 
 @dataclass(frozen=True, slots=True)

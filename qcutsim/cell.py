@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from qcutsim.dispatch import PolicyConfig, policy_config
+from qcutsim.dispatch import CancelMode, PolicyConfig, cancel_mode, policy_config
 from qcutsim.stragglers import Stragglers
 
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -36,13 +36,13 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Workers. ``dedicated`` (a machine for each worker) can only be simulated.
 
     ``cancel`` says what is done to a running task that nobody needs any more (see
-    :data:`qcutsim.runtime.CancelMode`); ``restart_s`` how long a simulated worker that was killed
+    :data:`qcutsim.dispatch.CancelMode`); ``restart_s`` how long a simulated worker that was killed
     takes to come back.
     """
 
     kind: Literal["inline", "threads", "processes", "dedicated"] = "processes"
     workers: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
-    cancel: Literal["none", "sleep_only", "kill"] | None = None
+    cancel: CancelMode | None = None
     restart_s: Seconds | None = None
 
 
@@ -88,6 +88,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return policy_config(self.policy)
 
     @property
+    def cancel_mode(self) -> CancelMode:
+        """What its pool does to a running task that nobody needs any more."""
+        return cancel_mode(self.pool.kind, self.pool.cancel)
+
+    @property
     def key(self) -> str:
         """A short hash of the configuration, without how often it is run."""
         shown = msgspec.to_builtins(self)
@@ -110,6 +115,8 @@ def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
         "workers": cell.pool.workers,
         "policy": cell.policy["kind"],
         "policy_parameters": {k: v for k, v in cell.policy.items() if k != "kind"},
+        "cancel": cell.cancel_mode,
+        "chunk": cell.workload.chunk,
         "window": cell.window,
         "timeout_s": cell.timeout_s,
         "straggler_probability": cell.stragglers.probability,

@@ -8,10 +8,13 @@
         * CalibrationError - logs that are sound but do not hold what a model needs
     * MissingExtraError    - an optional dependency is not installed: exit code 2
     * ExecutionError       - a query could not be executed (its worker's error is in the message)
+        * QueryFailedError - its tasks were tried, and what became of them is known
     * PolicyError          - a dispatch policy or driver broke the dispatcher's rules (a bug)
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class QcutsimError(Exception):
@@ -50,6 +53,15 @@ class MissingExtraError(QcutsimError):
 
 class ExecutionError(QcutsimError):
     """A query failed; the message carries the error of the worker that ran it last."""
+
+
+class QueryFailedError(ExecutionError):
+    """A query failed for its tasks; where it was evaluated, ``outcome`` tells how far it came."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.execution: Any = None
+        self.outcome: Any = None
 
 
 class PolicyError(QcutsimError):

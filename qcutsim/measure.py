@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qcutsim.cell import Cell, Workload, record_fields
-from qcutsim.errors import ExecutionError, LogError, ScenarioError
+from qcutsim.cell import Pool as ConfiguredPool
+from qcutsim.dispatch import CancelMode
+from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, make_folder
 from qcutsim.manifest import collect_manifest
@@ -31,7 +33,6 @@ from qcutsim.records import (
 )
 from qcutsim.runtime import (
     MOST_WORKERS,
-    CancelMode,
     Driver,
     Pool,
     TaskFunctionSource,
@@ -168,7 +169,7 @@ class _Measurement:
     log_events: bool
     start_s: float = field(default_factory=time.monotonic)
     next_query: int = 0
-    pipelines: dict[tuple[Workload, int], Pipeline] = field(default_factory=dict)
+    pipelines: dict[tuple[Workload, ConfiguredPool], Pipeline] = field(default_factory=dict)
 
     def clock(self) -> float:
         return time.monotonic() - self.start_s
@@ -207,7 +208,12 @@ class _Measurement:
             cut = [work for work in works if len(set(work.partition_labels)) > 1]
             workload = min(cut or works, key=lambda work: len(set(work.partition_labels)))
             cell = msgspec.structs.replace(
-                most, workload=workload, stragglers=Stragglers(), timeout_s=None
+                most,
+                workload=workload,
+                stragglers=Stragglers(),
+                timeout_s=None,
+                policy={"kind": "eager"},
+                window=1,
             )
             cold = [_Planned(cell, 0, index) for index in range(WARM_UP_QUERIES)]
             await self._measure(pool, cold, lambda: None, is_cold=True)
@@ -223,11 +229,11 @@ class _Measurement:
         return (cell.pool.kind, cell.pool.cancel, self._pipeline(cell).task_function)
 
     def _pipeline(self, cell: Cell) -> Pipeline:
-        """Kept for all queries of a workload and pool size: a plan is made once."""
+        """Kept for all queries of a workload on a pool: a plan is made once."""
         from qcutsim.estimator import make_pipeline
 
         work, workers = cell.workload, cell.pool.workers
-        key = (work, workers)
+        key = (work, cell.pool)
         if key not in self.pipelines:
             self.pipelines[key] = make_pipeline(
                 work.pipeline,
@@ -285,16 +291,21 @@ class _Measurement:
                 clock=self.clock,
                 executor=DaemonThreads("qcutsim-stage"),
             )
-        except ExecutionError as error:
-            failed = _failed_record(cell, planned, number, self.clock(), str(error))
-            failed.is_cold = is_cold
-            self.writer.write(failed)
-            raise
+        except QueryFailedError as failed:
+            self._log(cell, planned, number, failed.outcome, is_cold=is_cold)
+            pool = f"{cell.pool.workers} {cell.pool.kind}, {cell.policy['kind']}"
+            where = f"query {number} ({cell.workload.partition_labels}, {pool})"
+            raise ExecutionError(f"{where}: {failed}") from failed
+        self._log(cell, planned, number, outcome, is_cold=is_cold)
+        on_query()
+
+    def _log(
+        self, cell: Cell, planned: _Planned, number: int, outcome: QueryOutcome, *, is_cold: bool
+    ) -> None:
         self.writer.write(
             *outcome.task_records(number),
             _query_record(cell, planned, number, outcome, is_cold=is_cold),
         )
-        on_query()
 
 
 @asynccontextmanager
@@ -361,28 +372,9 @@ def _query_record(
         process_cpu_s=outcome.process_cpu_s,
         reconstruction=cost.reconstruction,
         reconstruction_work=cost.reconstruction_work,
-        value=float(outcome.estimates.values[0]),
-        std=float(outcome.estimates.stds[0]),
+        value=float(outcome.estimates.values[0]) if outcome.error is None else None,
+        std=float(outcome.estimates.stds[0]) if outcome.error is None else None,
         is_cold=is_cold,
-    )
-
-
-def _failed_record(
-    cell: Cell, planned: _Planned, number: int, now_s: float, error: str
-) -> QueryRecord:
-    return QueryRecord(
-        query=number,
-        **record_fields(cell, planned.repetition, planned.index),
-        cuts=0,
-        coefficients=0,
-        subexperiments=0,
-        executed=0,
-        submitted_s=now_s,
-        partition_s=0.0,
-        generate_s=0.0,
-        execute_s=0.0,
-        reconstruct_s=0.0,
-        total_s=0.0,
-        outcome="failed",
-        error=error,
+        outcome="ok" if outcome.error is None else "failed",
+        error=outcome.error,
     )

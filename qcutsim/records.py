@@ -27,6 +27,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
+MERGE_PARTITION = "merge"
+"""What stands for the partition of a task that is a part of the reconstruction."""
+
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
 """What became of a copy of a task; ``cancelled``: nobody needed it any more."""
 
@@ -78,6 +81,8 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     straggler_probability: Annotated[float, msgspec.Meta(ge=0, le=1)]
     straggler_delay_s: Seconds
     policy_parameters: dict[str, Any] = {}
+    cancel: str | None = None
+    chunk: AtLeastOne | None = None
     window: AtLeastOne = 1
     timeout_s: Seconds | None = None
     straggler_distribution: dict[str, Any] | None = None
@@ -193,6 +198,24 @@ class LogWriter:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def append_records(path: Path, records: Iterable[Record]) -> None:
+    """Append to a log that a :class:`LogWriter` has opened before, in one write.
+
+    Raises:
+        LogError: the disk is full, or the file cannot be written for another reason.
+    """
+    lines = _encoder.encode_lines(list(records))
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            while lines:
+                lines = lines[os.write(descriptor, lines) :]
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise LogError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Self
 import msgspec
 
 from qcutsim.cell import AtLeastOne, Cell, key_of
-from qcutsim.dispatch import policy_class
+from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
@@ -270,16 +270,27 @@ def _check_workload(values: YamlFile, cell: Cell) -> None:
 
 def _check_workers(values: YamlFile, cell: Cell) -> None:
     pool, stragglers = cell.pool, cell.stragglers
-    modes = {"inline": ["none"], "threads": ["sleep_only", "none"]}.get(pool.kind)
-    if pool.cancel is not None and modes is not None and pool.cancel not in modes:
+    modes = CANCEL_MODES[pool.kind]
+    if pool.cancel is not None and pool.cancel not in modes:
         raise ScenarioError(
             f"{values.where(('pool', 'cancel'))}: pool.cancel: a pool of kind {pool.kind!r} cannot "
             f"{pool.cancel!r}; allowed: {', '.join(modes)}"
+        )
+    if pool.kind == "inline" and cell.timeout_s is not None:
+        raise ScenarioError(
+            f"{values.where(('timeout_s',))}: timeout_s: an inline pool cannot give a task up; "
+            "take 'kind: threads' or 'kind: processes'"
         )
     if pool.kind == "inline" and pool.workers > 1:
         raise ScenarioError(
             f"{values.where(('pool', 'workers'))}: pool.workers: an inline pool has one worker, "
             f"found {pool.workers}; take 'kind: threads' or 'kind: processes'"
+        )
+    is_delayed = stragglers.delay_s > 0 or stragglers.distribution is not None
+    if stragglers.probability > 0 and not is_delayed:
+        raise ScenarioError(
+            f"{values.where(('stragglers', 'probability'))}: stragglers.probability: says how "
+            "often there is a delay, and nothing says how long: give 'delay_s' or 'distribution'"
         )
     if stragglers.distribution is not None:
         where = values.where(("stragglers", "distribution"))

@@ -66,13 +66,14 @@ def frozen_distribution(asked: Mapping[str, Any]) -> FrozenDistribution:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{key} is {value!r}; expected a number")
     try:
-        frozen = found(**parameters)
-        lowest = float(frozen.support()[0])
-        median = float(frozen.median())
-    except (TypeError, ValueError) as error:
+        with np.errstate(all="ignore"):
+            frozen = found(**parameters)
+            lowest = float(frozen.support()[0])
+            median = float(frozen.median())
+    except (TypeError, ValueError, OverflowError):
         shapes = f"{found.shapes}, " if found.shapes else ""
         raise InputError(
-            f"scipy.stats.{name} does not take {parameters}: {error}; it takes {shapes}loc, scale"
+            f"scipy.stats.{name} does not take {parameters}; it takes {shapes}loc, scale"
         ) from None
     if not np.isfinite(median):
         raise InputError(f"scipy.stats.{name} is not defined for {parameters}")

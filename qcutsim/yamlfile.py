@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -161,8 +162,16 @@ def _type_at(model: Any, at: Path_) -> Any:
     for step in at:
         fields = {f.encode_name: f.type for f in msgspec.structs.fields(model)}
         model = fields[str(step)]
-    return get_args(model)[0] if get_origin(model) is Annotated else model
+    if get_origin(model) is Annotated:
+        model = get_args(model)[0]
+    if get_origin(model) in (Union, UnionType):  # of a choice and nothing
+        choices = [one for one in get_args(model) if get_origin(one) is Literal]
+        model = choices[0] if choices else model
+    return model
 
 
 def _allowed(model: Any, at: Path_) -> str:
-    return ", ".join(f.encode_name for f in msgspec.structs.fields(_type_at(model, at)))
+    found = _type_at(model, at)
+    names = [f.encode_name for f in msgspec.structs.fields(found)]
+    tag = found.__struct_config__.tag_field
+    return ", ".join([*([tag] if tag else []), *names])

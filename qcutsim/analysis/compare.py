@@ -25,6 +25,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     workers: int
     policy: str
+    cancel: str
+    reconstruction: str
+    chunk: int
     window: int
     straggler_probability: float
     straggler_delay_s: float
@@ -125,6 +128,9 @@ def compare_queries(
                 pool=key.pool,
                 workers=key.workers,
                 policy=key.policy,
+                cancel=key.cancel,
+                reconstruction=key.reconstruction,
+                chunk=key.chunk,
                 window=key.window,
                 stragglers=key.stragglers,
                 straggler_probability=key.straggler_probability,

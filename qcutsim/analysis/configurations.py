@@ -31,6 +31,8 @@ class Configuration(NamedTuple):
     reconstruction: str
     pool: str
     policy: str
+    cancel: str
+    chunk: int
     window: int
     timeout_s: float
     straggler_probability: float
@@ -45,6 +47,8 @@ class Configuration(NamedTuple):
         fields["policy"] = _policy(query)
         fields["stragglers"] = _stragglers(query)
         fields["timeout_s"] = query.timeout_s or 0.0
+        fields["cancel"] = query.cancel or ""
+        fields["chunk"] = query.chunk or 0
         if not fields["stragglers"]:
             fields["straggler_delay_s"] = 0.0
         return cls(**fields)

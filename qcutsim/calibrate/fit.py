@@ -27,6 +27,7 @@ from qcutsim.calibrate.tables import QuantileTable
 from qcutsim.errors import CalibrationError
 from qcutsim.manifest import Manifest
 from qcutsim.records import (
+    MERGE_PARTITION,
     QueryLog,
     QueryRecord,
     RunRecord,
@@ -121,7 +122,8 @@ def _observe(observed: _Observed, log: QueryLog) -> None:
     pool.workers.add(query.workers)
     if query.process_cpu_s is not None:
         pool.process_cpu_s[labels, query.workers].append(query.process_cpu_s)
-    tasks = [task for task in log.tasks if task.outcome == "ok"]
+    own = [task for task in log.tasks if task.partition != MERGE_PARTITION]
+    tasks = [task for task in own if task.outcome == "ok"]
     for task in tasks:
         _observe_task(observed, pool, query, task)
     if query.workers == 1 and len(tasks) == len(log.tasks) == query.executed:

@@ -13,8 +13,9 @@ from qcutsim.dispatch.actions import (
     SetTimer,
     Start,
 )
+from qcutsim.dispatch.cancelling import CANCEL_MODES, CancelMode, cancel_mode
 from qcutsim.dispatch.codec import action_from_plain, event_from_plain, to_plain
-from qcutsim.dispatch.dispatcher import MAX_ATTEMPTS, Copy, Dispatcher
+from qcutsim.dispatch.dispatcher import MAX_ATTEMPTS, MOST_IDLE_WAKES, Copy, Dispatcher
 from qcutsim.dispatch.events import (
     Event,
     Merge,
@@ -47,12 +48,15 @@ from qcutsim.dispatch.policies import (
 from qcutsim.dispatch.policies.describe import Parameter, PolicyDescription, describe_policies
 
 __all__ = [
+    "CANCEL_MODES",
     "MAX_ATTEMPTS",
+    "MOST_IDLE_WAKES",
     "Abandon",
     "Action",
     "BeginMerge",
     "BeginReconstruction",
     "Cancel",
+    "CancelMode",
     "CompleteQuery",
     "Copy",
     "Dispatcher",
@@ -81,6 +85,7 @@ __all__ = [
     "WorkerJoined",
     "WorkerLost",
     "action_from_plain",
+    "cancel_mode",
     "check_invariants",
     "describe_policies",
     "event_from_plain",

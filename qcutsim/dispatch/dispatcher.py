@@ -44,6 +44,9 @@ MAX_ATTEMPTS = 3
 MOST_ATTEMPTS = 100
 """More than that would not end."""
 
+MOST_IDLE_WAKES = 10_000
+"""So often in a row a policy may ask to be woken, and then leave all workers idle."""
+
 _EVENT_TYPES = frozenset(get_args(Event))
 
 
@@ -82,6 +85,7 @@ class Dispatcher:
         self._deadlines: deque[tuple[float, int, Copy]] = deque()
         self._overdue: set[int] = set()
         self._timer_s = math.inf
+        self._idle_wakes = 0
         self._now_s = -math.inf
 
     def handle(self, event: Event) -> list[Action]:
@@ -254,6 +258,7 @@ class Dispatcher:
         actions.append(FailQuery(copy.query, message))
 
     def _timer_fired(self, event: TimerFired, actions: list[Action]) -> None:
+        self._idle_wakes += 1
         if event.due_s == self._timer_s:
             self._timer_s = math.inf
         while self._deadlines and event.at_s >= self._deadlines[0][0]:
@@ -298,10 +303,13 @@ class Dispatcher:
         if self._now_s < due_s < self._timer_s:
             self._timer_s = due_s
             actions.append(SetTimer(due_s))
-        if self.idle and not self.busy and self._timer_s == math.inf:
+        if self.busy or not self.idle:
+            self._idle_wakes = 0
+        elif self._timer_s == math.inf or self._idle_wakes > MOST_IDLE_WAKES:
             self._refuse_to_wait_for_ever()
 
     def _refuse_to_wait_for_ever(self) -> None:
+        self._idle_wakes = 0
         for query, state in self.queries.items():
             if state.queued:
                 raise PolicyError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -12,6 +11,12 @@ from qcutsim.errors import InputError
 
 MOST_COUNT = 10**15
 """More shots than this are a mistake."""
+
+LONGEST_S = 1e6
+"""A longer timeout is a mistake."""
+
+LARGEST_WINDOW = 10_000
+"""More queries in flight are a mistake."""
 
 
 class Unset:
@@ -42,9 +47,22 @@ def check_seconds(**times: Any) -> float | None:
     if seconds is None:
         return None
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 < seconds < math.inf:
-        raise InputError(f"{name} is {seconds!r}; expected a number of seconds above 0")
+    if not is_number or not 0 < seconds <= LONGEST_S:
+        raise InputError(
+            f"{name} is {seconds!r}; expected a number of seconds above 0 (at most {LONGEST_S:.0e})"
+        )
     return float(seconds)
+
+
+def check_window(window: Any) -> int:
+    """The window. Raises ``InputError`` where it is no number of queries."""
+    is_count = isinstance(window, (int, np.integer)) and not isinstance(window, bool)
+    if not is_count or not 1 <= window <= LARGEST_WINDOW:
+        raise InputError(
+            f"window is {window!r}; expected a whole number of at least 1 (at most "
+            f"{LARGEST_WINDOW:,})"
+        )
+    return int(window)
 
 
 def check_seed(seed: Any) -> int:

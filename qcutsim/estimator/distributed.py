@@ -25,8 +25,8 @@ from qiskit.primitives import (
 )
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 
-from qcutsim.dispatch import PolicyLike, policy_config
-from qcutsim.errors import InputError
+from qcutsim.dispatch import PolicyLike, cancel_mode, policy_config
+from qcutsim.errors import InputError, QueryFailedError
 from qcutsim.estimator.arguments import (
     UNSET,
     Unset,
@@ -34,6 +34,7 @@ from qcutsim.estimator.arguments import (
     check_labels,
     check_seconds,
     check_seed,
+    check_window,
 )
 from qcutsim.estimator.arrays import IntArray
 from qcutsim.estimator.backends import Backend, make_backend
@@ -131,7 +132,6 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             total_shots=total_shots,
             num_samples=num_samples,
             chunk=chunk,
-            window=window,
         )
         if not isinstance(shots, Unset):
             check_counts(shots=shots)
@@ -147,7 +147,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._limits = limits or Limits()
         self._covariance = covariance
         self._policy = policy_config(policy)
-        self._window = int(window)
+        self._window = check_window(window)
         self._timeout_s = check_seconds(timeout=timeout)
         self.seed = check_seed(seed)
         self._backend = make_backend(
@@ -167,10 +167,15 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._queries = itertools.count()
         self._start_s = time.monotonic()
         self._is_closed = False
+        if spec.kind == "inline" and self._timeout_s is not None:
+            raise InputError(
+                f"timeout is {timeout!r}; an inline pool cannot give a task up: take "
+                "pool='threads:N' or 'processes:N', or no timeout"
+            )
         self._host = PoolHost(spec, self._pipeline.task_function)
         self._log = EstimatorLog(log, self._describe()) if log is not None else None
         # A forgotten estimator closes its pool; at exit the workers see their sockets close.
-        weakref.finalize(self, _release, self._host, self._log).atexit = False
+        weakref.finalize(self, self._host.close).atexit = False
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -182,6 +187,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             "pool": self._host.spec.kind,
             "workers": self._host.spec.workers,
             "policy": msgspec.to_builtins(self._policy),
+            "cancel": cancel_mode(self._host.spec.kind, None),
             "window": self._window,
             "timeout_s": self._timeout_s,
             "seed": self.seed,
@@ -244,7 +250,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
     def close(self) -> None:
         """Cancel what runs and stop the workers; nothing can be run afterwards."""
         self._is_closed = True
-        _release(self._host, self._log)
+        self._host.close()
 
     def __enter__(self) -> Self:
         return self
@@ -325,29 +331,29 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
         async def run(query: Query, placement: Placement, chosen: IntArray) -> None:
             number = next(self._queries)
-            outcome = await estimate(
-                self._pipeline,
-                query,
-                driver,
-                number=number,
-                clock=self._clock,
-                executor=stages,
-            )
+            try:
+                outcome = await estimate(
+                    self._pipeline,
+                    query,
+                    driver,
+                    number=number,
+                    clock=self._clock,
+                    executor=stages,
+                )
+            except QueryFailedError as failed:
+                if self._log is not None:
+                    self._log.write(number, query, failed.outcome)
+                raise
             if self._log is not None:
                 self._log.write(number, query, outcome)
             results.add(outcome, placement, chosen)
 
         async with driver:
-            await run_in_window(self._window, [partial(run, *part) for part in parts])
+            window = min(self._window, len(parts))
+            await run_in_window(window, [partial(run, *part) for part in parts])
 
     def _clock(self) -> float:
         return time.monotonic() - self._start_s
-
-
-def _release(host: PoolHost, log: EstimatorLog | None) -> None:
-    host.close()
-    if log is not None:
-        log.close()
 
 
 def _make_pipeline(

@@ -8,7 +8,10 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from qcutsim.dispatch import TaskKind
+from qcutsim.errors import QueryFailedError
 from qcutsim.estimator.pipeline import (
     Accounting,
     Estimates,
@@ -17,19 +20,19 @@ from qcutsim.estimator.pipeline import (
     Query,
     Subexperiment,
 )
-from qcutsim.records import TaskRecord
-from qcutsim.runtime import Driver, QueryWork, TaskRun, no_delay
+from qcutsim.records import MERGE_PARTITION, TaskRecord
+from qcutsim.runtime import Driver, Execution, QueryWork, TaskRun, no_delay
 from qcutsim.workload import TaskClass, WorkloadShape
 
 T = TypeVar("T")
 
-MERGE_CLASS = TaskClass(partition="merge", width=1, depth=0, mid_circuit_measurements=0)
+MERGE_CLASS = TaskClass(partition=MERGE_PARTITION, width=1, depth=0, mid_circuit_measurements=0)
 """What the log calls a part of the reconstruction that a worker did."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryOutcome:
-    """Estimates with where their time went, in seconds."""
+    """Estimates with where their time went, in seconds; with an ``error`` they are unknown."""
 
     estimates: Estimates
     shape: WorkloadShape
@@ -44,6 +47,7 @@ class QueryOutcome:
     total_s: float
     coordinator_cpu_s: float
     process_cpu_s: float
+    error: str | None = None
 
     def task_records(self, number: int) -> list[TaskRecord]:
         """The log records of the tasks of query ``number``."""
@@ -115,7 +119,7 @@ async def estimate(
 
     Raises:
         InputError: the circuit cannot be cut as asked.
-        ExecutionError: a task failed on every attempt.
+        QueryFailedError: a task failed on every attempt; its ``outcome`` tells how far it came.
     """
     loop = asyncio.get_running_loop()
     start_s = clock()
@@ -124,37 +128,41 @@ async def estimate(
     prepared = await loop.run_in_executor(executor, pipeline.generate, query, partitioned)
     generated_s = clock()
     tasks = prepared.subexperiments
-    if tasks:
-        work = _work_of(pipeline, prepared, delays(len(tasks) + len(prepared.merges)))
-        execution = await driver.execute(number, work)
-        classes = [prepared.shape.classes[task.class_index] for task in tasks]
-        pipeline.times.observe(classes, execution.runs)
-        estimates, runs = execution.value, execution.runs
-        times = (
-            execution.execute_s,
-            execution.reconstruct_s,
-            execution.coordinator_cpu_s,
-            execution.process_cpu_s,
+
+    def outcome_of(execution: Execution[Any], error: str | None = None) -> QueryOutcome:
+        return QueryOutcome(
+            estimates=execution.value if error is None else _nothing(query),
+            shape=prepared.shape,
+            accounting=prepared.accounting,
+            tasks=tasks,
+            runs=execution.runs,
+            submitted_s=start_s,
+            partition_s=partitioned_s - start_s,
+            generate_s=generated_s - partitioned_s,
+            execute_s=execution.execute_s,
+            reconstruct_s=execution.reconstruct_s,
+            total_s=clock() - start_s,
+            coordinator_cpu_s=execution.coordinator_cpu_s,
+            process_cpu_s=execution.process_cpu_s,
+            error=error,
         )
-    else:  # nothing has to be run
-        estimates, runs, times = prepared.reconstruct([]), [], (0.0, 0.0, 0.0, 0.0)
-    ended_s = clock()
-    execute_s, reconstruct_s, coordinator_cpu_s, process_cpu_s = times
-    return QueryOutcome(
-        estimates=estimates,
-        shape=prepared.shape,
-        accounting=prepared.accounting,
-        tasks=tasks,
-        runs=runs,
-        submitted_s=start_s,
-        partition_s=partitioned_s - start_s,
-        generate_s=generated_s - partitioned_s,
-        execute_s=execute_s,
-        reconstruct_s=reconstruct_s,
-        total_s=ended_s - start_s,
-        coordinator_cpu_s=coordinator_cpu_s,
-        process_cpu_s=process_cpu_s,
-    )
+
+    if not tasks:  # nothing has to be run
+        return outcome_of(Execution(prepared.reconstruct([]), [], 0.0, 0.0, 0.0, 0.0))
+    work = _work_of(pipeline, prepared, delays(len(tasks) + len(prepared.merges)))
+    try:
+        execution = await driver.execute(number, work)
+    except QueryFailedError as failed:
+        failed.outcome = outcome_of(failed.execution, str(failed))
+        raise
+    classes = [prepared.shape.classes[task.class_index] for task in tasks]
+    pipeline.times.observe(classes, execution.runs)
+    return outcome_of(execution)
+
+
+def _nothing(query: Query) -> Estimates:
+    unknown = np.full(len(query.points), np.nan)
+    return Estimates(unknown, unknown)
 
 
 def _work_of(

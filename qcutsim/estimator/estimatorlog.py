@@ -13,7 +13,7 @@ import msgspec
 from qcutsim.estimator.estimate import QueryOutcome
 from qcutsim.estimator.pipeline import Query
 from qcutsim.manifest import collect_manifest
-from qcutsim.records import SCHEMA, LogWriter, QueryRecord, RunRecord
+from qcutsim.records import SCHEMA, LogWriter, QueryRecord, RunRecord, append_records
 
 
 class EstimatorLog:
@@ -27,72 +27,69 @@ class EstimatorLog:
     """
 
     def __init__(self, path: str | os.PathLike[str], configuration: dict[str, Any]) -> None:
-        self._writer = LogWriter(Path(path).absolute())
+        self._path = Path(path).absolute()
         self._configuration = configuration
         self._policy: dict[str, Any] = configuration["policy"]
         encoded = msgspec.json.encode(configuration, order="sorted")
         self._key = hashlib.sha256(encoded).hexdigest()
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._writer.write(
-            RunRecord(
-                schema=SCHEMA,
-                run=f"{self._key[:12]}-{started_at}",
-                origin="measured",
-                manifest=collect_manifest(),
-                scenario={"name": "estimator", **configuration},
-                scenario_key=self._key,
-                seed=configuration["seed"],
-                started_at=started_at,
-            )
+        run = RunRecord(
+            schema=SCHEMA,
+            run=f"{self._key[:12]}-{started_at}",
+            origin="measured",
+            manifest=collect_manifest(),
+            scenario={"name": "estimator", **configuration},
+            scenario_key=self._key,
+            seed=configuration["seed"],
+            started_at=started_at,
         )
-
-    def close(self) -> None:
-        """Close the file; what was written is there already."""
-        self._writer.close()
+        with LogWriter(self._path) as writer:
+            writer.write(run)
 
     def write(self, number: int, query: Query, outcome: QueryOutcome) -> None:
         """Append a query and its tasks. Raises ``LogError`` where it cannot be written."""
         estimates, accounting, shape = outcome.estimates, outcome.accounting, outcome.shape
-        is_single = len(estimates.values) == 1
-        self._writer.write(
-            *outcome.task_records(number),
-            QueryRecord(
-                query=number,
-                cell=self._key,
-                repetition=0,
-                index=number,
-                dataset="caller",
-                partition_labels=query.cut.shown,
-                cuts=accounting.cuts,
-                observable=shape.observable,
-                shots=query.shots.each or 0,
-                bindings=query.bindings,
-                request="estimate",
-                pipeline=shape.pipeline,
-                coefficients=accounting.coefficients,
-                subexperiments=accounting.distinct,
-                executed=accounting.executed,
-                pool=self._configuration["pool"],
-                workers=self._configuration["workers"],
-                policy=self._policy["kind"],
-                policy_parameters={k: v for k, v in self._policy.items() if k != "kind"},
-                window=self._configuration["window"],
-                timeout_s=self._configuration["timeout_s"],
-                straggler_probability=0.0,
-                straggler_delay_s=0.0,
-                submitted_s=outcome.submitted_s,
-                partition_s=outcome.partition_s,
-                generate_s=outcome.generate_s,
-                execute_s=outcome.execute_s,
-                reconstruct_s=outcome.reconstruct_s,
-                total_s=outcome.total_s,
-                coordinator_cpu_s=outcome.coordinator_cpu_s,
-                process_cpu_s=outcome.process_cpu_s,
-                reconstruction=accounting.reconstruction,
-                reconstruction_work=accounting.reconstruction_work,
-                shots_spent=accounting.shots_spent,
-                precision=query.shots.precision,
-                value=float(estimates.values[0]) if is_single else None,
-                std=float(estimates.stds[0]) if is_single else None,
-            ),
+        is_single = len(estimates.values) == 1 and outcome.error is None
+        query_record = QueryRecord(
+            query=number,
+            cell=self._key,
+            repetition=0,
+            index=number,
+            dataset="caller",
+            partition_labels=query.cut.shown,
+            cuts=accounting.cuts,
+            observable=shape.observable,
+            shots=query.shots.each or 0,
+            bindings=query.bindings,
+            request="estimate",
+            pipeline=shape.pipeline,
+            coefficients=accounting.coefficients,
+            subexperiments=accounting.distinct,
+            executed=accounting.executed,
+            pool=self._configuration["pool"],
+            workers=self._configuration["workers"],
+            policy=self._policy["kind"],
+            policy_parameters={k: v for k, v in self._policy.items() if k != "kind"},
+            window=self._configuration["window"],
+            timeout_s=self._configuration["timeout_s"],
+            straggler_probability=0.0,
+            straggler_delay_s=0.0,
+            submitted_s=outcome.submitted_s,
+            partition_s=outcome.partition_s,
+            generate_s=outcome.generate_s,
+            execute_s=outcome.execute_s,
+            reconstruct_s=outcome.reconstruct_s,
+            total_s=outcome.total_s,
+            coordinator_cpu_s=outcome.coordinator_cpu_s,
+            process_cpu_s=outcome.process_cpu_s,
+            reconstruction=accounting.reconstruction,
+            reconstruction_work=accounting.reconstruction_work,
+            shots_spent=accounting.shots_spent,
+            precision=query.shots.precision,
+            outcome="ok" if outcome.error is None else "failed",
+            error=outcome.error,
+            cancel=self._configuration["cancel"],
+            value=float(estimates.values[0]) if is_single else None,
+            std=float(estimates.stds[0]) if is_single else None,
         )
+        append_records(self._path, [*outcome.task_records(number), query_record])

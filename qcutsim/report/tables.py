@@ -59,10 +59,10 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
 
 
 def _varied(configurations: Iterable[Configuration | Compared]) -> list[str]:
-    """Of policy and window those that are not the same throughout."""
-    seen = [(one.policy, one.window) for one in configurations]
-    names = ("policy", "window")
-    return [name for place, name in enumerate(names) if len({one[place] for one in seen}) > 1]
+    """Of what is rarely varied, that which is not the same throughout."""
+    shown = list(configurations)
+    names = ("reconstruction", "chunk", "policy", "cancel", "window")
+    return [name for name in names if len({getattr(one, name) for one in shown}) > 1]
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -180,12 +180,14 @@ def policy_tables(policies: Sequence[PolicyDescription]) -> list[Table]:
 
 _TEXT = {
     "allowed",
+    "cancel",
     "group",
     "labels",
     "meaning",
     "parameter",
     "policy",
     "pool",
+    "reconstruction",
     "shares",
     "stragglers",
     "what it does",

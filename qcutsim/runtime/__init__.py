@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from qcutsim.dispatch import CANCEL_MODES, CancelMode, cancel_mode
 from qcutsim.errors import InputError
 from qcutsim.runtime.driver import Driver
 from qcutsim.runtime.execution import Execution, TaskRun
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
 from qcutsim.runtime.pools import (
     MOST_WORKERS,
-    CancelMode,
     InlinePool,
     Pool,
     PoolListener,
@@ -20,9 +20,8 @@ from qcutsim.runtime.window import run_in_window
 from qcutsim.runtime.work import TaskFunctionSource, load_function
 
 __all__ = [
-    "CANCEL_MODES",
     "MOST_WORKERS",
-    "CancelMode",
+    "REAL_POOLS",
     "Driver",
     "Execution",
     "InlinePool",
@@ -44,12 +43,8 @@ __all__ = [
 ]
 
 
-CANCEL_MODES: dict[str, tuple[CancelMode, ...]] = {
-    "inline": ("none",),
-    "threads": ("sleep_only", "none"),
-    "processes": ("sleep_only", "none", "kill"),
-}
-"""What pools can do to a running task that nobody needs any more, the default first."""
+REAL_POOLS = ("inline", "threads", "processes")
+"""Kinds of pool that there are; others can be simulated."""
 
 
 def make_pool(
@@ -66,15 +61,15 @@ def make_pool(
     Raises:
         InputError: real workers of that kind do not exist, or cannot do that.
     """
-    if kind not in CANCEL_MODES:
+    if kind not in REAL_POOLS:
         raise InputError(
             f"a pool of kind {kind!r} can only be simulated; real runs take: "
-            f"{', '.join(CANCEL_MODES)}"
+            f"{', '.join(REAL_POOLS)}"
         )
     modes = CANCEL_MODES[kind]
     if cancel is not None and cancel not in modes:
         raise InputError(f"a pool of kind {kind!r} takes cancel: {', '.join(modes)}")
-    mode = cancel or modes[0]
+    mode = cancel_mode(kind, cancel)
     if kind == "inline":
         return InlinePool(function)
     if kind == "threads":

@@ -34,7 +34,7 @@ from qcutsim.dispatch import (
     order_key,
     to_plain,
 )
-from qcutsim.errors import ExecutionError
+from qcutsim.errors import ExecutionError, QueryFailedError
 from qcutsim.records import EventRecord
 from qcutsim.runtime.execution import Execution, RunningQuery, TaskRun
 from qcutsim.runtime.loop import DaemonThread
@@ -94,6 +94,7 @@ class Driver:
         self._reconstructor = reconstructor or self._own_reconstructor
         self._computations: set[asyncio.Task[None]] = set()
         self._timers: dict[float, asyncio.TimerHandle] = {}
+        self._ordinals: dict[int, int] = {}
         self._progress: asyncio.Future[None] | None = None
         self._broken: str | None = None
 
@@ -128,8 +129,9 @@ class Driver:
             work: what is to be done.
 
         Raises:
-            ExecutionError: a task failed on every attempt, or the pool broke down; or whatever
-                ``reconstruct`` raised.
+            QueryFailedError: a task failed on every attempt, or the pool broke down; its
+                ``execution`` holds the runs.
+            ExecutionError: the driver was closed; or whatever ``reconstruct`` raised.
             PolicyError: the policy broke a rule.
         """
         if self._broken is not None:
@@ -152,6 +154,10 @@ class Driver:
                 state.done.result()
             else:
                 self._failed.result()
+        except QueryFailedError as failed:
+            state.fail(self._clock())
+            failed.execution = state.execution()
+            raise
         finally:
             del self._queries[query]
         return state.execution()
@@ -161,6 +167,7 @@ class Driver:
         await asyncio.wait({self._progress, self._failed}, return_when=asyncio.FIRST_COMPLETED)
 
     def worker_joined(self, worker: int) -> None:
+        self._ordinals[worker] = len(self._ordinals)
         self._post(WorkerJoined(self._clock(), worker))
 
     def worker_lost(self, worker: int) -> None:
@@ -170,7 +177,7 @@ class Driver:
         self._broken = f"the pool broke down: {error}"
         for state in self._queries.values():
             if not state.done.done():
-                state.done.set_exception(ExecutionError(self._broken))
+                state.done.set_exception(QueryFailedError(self._broken))
 
     def task_ended(self, worker: int, report: ResultMessage) -> None:
         run = self._running.pop(worker)
@@ -273,7 +280,7 @@ class Driver:
         if state.error is not None:
             state.done.set_exception(state.error)
         elif error is not None:
-            state.done.set_exception(ExecutionError(error))
+            state.done.set_exception(QueryFailedError(error))
         else:
             state.done.set_result(state.value)
 
@@ -313,7 +320,9 @@ class Driver:
             state.error = state.error or error
             self._post(TaskFailed(self._clock(), *copy, action.worker, str(state.error)))
             return
-        delay_s = float(state.work.delay_s(action.task, action.attempt, action.worker))
+        # A pool goes on counting from one driver to the next; a simulation begins at 0.
+        ordinal = self._ordinals[action.worker]
+        delay_s = float(state.work.delay_s(action.task, action.attempt, ordinal))
         run = TaskRun(
             *copy,
             action.worker,

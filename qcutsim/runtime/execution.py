@@ -101,6 +101,12 @@ class RunningQuery:
         thread_s, process_s = cpu_clocks()
         self.cpu_s = (thread_s - self.cpu_start_s[0], process_s - self.cpu_start_s[1])
 
+    def fail(self, now_s: float) -> None:
+        """It ends now, without a value."""
+        if self.times.executed_s == 0:
+            self.times.executed_s = now_s
+        self.reconstructed_s = now_s
+
     def execution(self) -> Execution[Any]:
         """What became of it, once ``done``."""
         executed_s = self.times.executed_s

@@ -6,19 +6,19 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
+import msgspec
+
+from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError
 from qcutsim.runtime.messages import ResultMessage, TaskMessage
 from qcutsim.runtime.work import TaskFunction, TaskFunctionSource, load_function, perform
 
-CancelMode = Literal["none", "sleep_only", "kill"]
-"""What can be done to a running task that nobody needs any more.
-
-``none``: it runs to its end. ``sleep_only``: an injected delay is cut short, work is not (a thread
-inside Aer cannot be stopped). ``kill``: its worker is killed and replaced, which takes a start.
-"""
+_BREATHS = 12
+"""Rounds of the event loop between two tasks inline: cancelling a query takes a few."""
 
 MOST_WORKERS = 256
 """More workers than this on one host are a mistake rather than a question."""
@@ -77,7 +77,8 @@ class Pool(Protocol):
 class InlinePool:
     """One worker that is the event loop's own thread: a task runs where its turn comes.
 
-    While it runs nothing else can happen, so that it is neither cancelled nor given up.
+    A delay is waited for, but while the task works nothing else can happen: it is neither
+    cancelled nor given up, and a timeout or an interrupt waits for its end.
     """
 
     kind = "inline"
@@ -101,8 +102,13 @@ class InlinePool:
             listener.worker_joined(0)
 
     def submit(self, worker: int, message: TaskMessage, context: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_soon(self._run, worker, message, context, self._listener)
+        started_s = time.monotonic()
+
+        def sleep_over() -> None:
+            self._breathe(_BREATHS, lambda: self._run(message, context, listener, started_s))
+
+        listener = self._listener
+        asyncio.get_running_loop().call_later(message.delay_s, sleep_over)
 
     def cancel_sleep(self, worker: int) -> None:
         return
@@ -113,12 +119,24 @@ class InlinePool:
     async def stop(self) -> None:
         self._listener = None
 
+    def _breathe(self, times: int, then: Callable[[], None]) -> None:
+        """Let the loop go round, so that a cancellation gets through between two tasks."""
+        if times == 0:
+            then()
+        else:
+            asyncio.get_running_loop().call_soon(self._breathe, times - 1, then)
+
     def _run(
-        self, worker: int, message: TaskMessage, context: bytes, listener: PoolListener | None
+        self,
+        message: TaskMessage,
+        context: bytes,
+        listener: PoolListener | None,
+        started_s: float,
     ) -> None:
         if listener is None or listener is not self._listener:  # the query was given up
             return
-        listener.task_ended(worker, perform(self._function, message, context, time.process_time))
+        report = perform(self._function, message, context, time.process_time, lambda delay_s: False)
+        listener.task_ended(0, msgspec.structs.replace(report, started_s=started_s))
 
 
 @dataclass(slots=True)

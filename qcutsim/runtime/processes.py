@@ -16,6 +16,7 @@ from itertools import count
 
 import msgspec
 
+from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError
 from qcutsim.runtime.messages import (
     MOST_CONTEXTS,
@@ -27,7 +28,7 @@ from qcutsim.runtime.messages import (
     TaskMessage,
     frame,
 )
-from qcutsim.runtime.pools import CancelMode, PoolListener
+from qcutsim.runtime.pools import PoolListener
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 BURY_AGAIN_S = 0.05

@@ -59,7 +59,8 @@ class QueryWork(Generic[V]):
         kinds: kinds of task, as a policy may know them.
         kind_of: which of them each task is.
         merges: steps of the reconstruction that may begin early, each after those it needs.
-        delay_s: (task, attempt, worker) -> injected delay in seconds.
+        delay_s: (task, attempt, worker) -> injected delay in seconds; workers are counted here in
+            the order in which they joined the driver.
     """
 
     tasks: Sequence[Task]

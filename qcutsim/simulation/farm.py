@@ -18,6 +18,7 @@ from qcutsim.dispatch import (
     BeginMerge,
     BeginReconstruction,
     Cancel,
+    CancelMode,
     CompleteQuery,
     Dispatcher,
     Event,
@@ -35,7 +36,7 @@ from qcutsim.dispatch import (
 )
 from qcutsim.simulation.draws import QueryDraws
 from qcutsim.simulation.station import SharedHost
-from qcutsim.simulation.workers import CancelMode, SimulatedRun, SimulatedWorkers, Steps
+from qcutsim.simulation.workers import SimulatedRun, SimulatedWorkers, Steps
 
 EventLog = Callable[[Event, list[Action]], None]
 

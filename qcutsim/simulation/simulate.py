@@ -30,10 +30,13 @@ from qcutsim.seeds import stream
 from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
 from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.station import SharedHost
-from qcutsim.simulation.workers import CancelMode, SimulatedRun
+from qcutsim.simulation.workers import SimulatedRun
 from qcutsim.workload import WorkloadShape, load_shape
 
 SIMULATED_NAME = "simulated.jsonl"
+
+OVERLAPPING = ("incremental", "tree")
+"""Reconstructions that begin before the last task has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,10 @@ class Simulation:
         """Simulate one cell: its query records, with task and event records where asked.
 
         Raises:
+            ScenarioError: the cell says too little to be simulated, or asks for what cannot be.
             ProfileError: the profile or the shipped shapes do not hold what the cell needs.
         """
+        _check_simulable(self.scenario, cell)
         work = cell.workload
         shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
         models = find_models(self.profile, cell, shape)
@@ -116,7 +121,7 @@ class Simulation:
             cell.pool.workers,
             _host(cell, pool),
             _recorder(events, queries[0].number) if self.with_events else None,
-            cancel=_cancel_mode(cell),
+            cancel=cell.cancel_mode,
             restart_s=cell.pool.restart_s or 0.0,
         )
         simulated: dict[int, SimulatedQuery] = {}
@@ -171,6 +176,7 @@ class Simulation:
             total_s=done.reconstructed_s - done.arrived_s,
             coordinator_cpu_s=done.coordinator_cpu_s,
             process_cpu_s=process_cpu_s,
+            reconstruction=shape.reconstruction,
             reconstruction_work=shape.reconstruction_work(cell.workload.shots),
         )
 
@@ -213,19 +219,26 @@ def simulate_scenario(
     simulation = Simulation(scenario, profile, with_tasks=with_tasks, with_events=with_events)
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
         work = cell.workload
-        _check_restart(scenario, cell)
+        _check_simulable(scenario, cell)
         shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
         find_models(profile, cell, shape)
     make_folder(out)
     return write_simulations([simulation], log, on_progress), simulation
 
 
-def _check_restart(scenario: Scenario, cell: Cell) -> None:
-    kills = cell.pool.cancel == "kill" or cell.timeout_s is not None
+def _check_simulable(scenario: Scenario, cell: Cell) -> None:
+    where = scenario.source or scenario.name
+    kills = cell.cancel_mode == "kill" or cell.timeout_s is not None
     if kills and cell.pool.restart_s is None:
         raise ScenarioError(
-            f"{scenario.source}: pool.restart_s: missing; where workers are killed (pool.cancel: "
-            "kill, or timeout_s) a simulation must know how long the next one takes to start"
+            f"{where}: pool.restart_s: missing; where workers are killed (pool.cancel: kill, or "
+            "timeout_s) a simulation must know how long the next one takes to start"
+        )
+    if cell.workload.reconstruction in OVERLAPPING:
+        raise ScenarioError(
+            f"{where}: workload.reconstruction: {cell.workload.reconstruction!r} merges while "
+            "tasks execute, and a profile does not tell how long that takes; simulate "
+            "'contracted'"
         )
 
 
@@ -268,11 +281,6 @@ def _host(cell: Cell, pool: PoolModel) -> SharedHost[Callable[[], None]] | None:
     if cell.pool.kind == "dedicated":
         return None
     return SharedHost(pool.sharing.capacity, pool.sharing.efficiency)
-
-
-def _cancel_mode(cell: Cell) -> CancelMode:
-    """What the pool can do, as given or as its kind does by default."""
-    return cell.pool.cancel or ("none" if cell.pool.kind == "inline" else "sleep_only")
 
 
 def _efficiency(cell: Cell, pool: PoolModel) -> float:

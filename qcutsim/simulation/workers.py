@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import simpy
 
 from qcutsim.dispatch import (
+    CancelMode,
     Event,
     TaskCancelled,
     TaskFailed,
@@ -22,7 +23,6 @@ from qcutsim.simulation.draws import QueryDraws
 from qcutsim.simulation.station import SharedHost
 
 Steps = Generator[simpy.Event, Any, None]
-CancelMode = Literal["none", "sleep_only", "kill"]
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ import pytest
 from scenes import ONE_FAILS, THREE_TASKS, TWO_DONE, TWO_WORKERS, dispatcher_of, feed_all
 
 from qcutsim.dispatch import (
+    MOST_IDLE_WAKES,
     Event,
     IdleWorkers,
     KindOf,
@@ -246,3 +247,18 @@ def test_a_policy_may_wait_for_a_time_that_will_come():
     feed_all(dispatcher, [QuerySubmitted(0.0, 0, 1)])
     with pytest.raises(PolicyError, match="policy 'patient' never releases 1 tasks of query 0"):
         dispatcher.handle(TimerFired(1.0, 1.0))
+
+
+class AlwaysWakesAgain(NeverReleases):
+    kind = "restless"
+
+    def wake_s(self, idle: IdleWorkers, now_s: float) -> float | None:
+        return now_s + 1.0
+
+
+def test_a_policy_may_not_be_woken_for_ever_without_a_release():
+    dispatcher = dispatcher_of(AlwaysWakesAgain(), workers=1)
+    dispatcher.handle(QuerySubmitted(0.0, 0, 2))
+    wakes = [TimerFired(float(s), float(s)) for s in range(1, 2 * MOST_IDLE_WAKES)]
+    with pytest.raises(PolicyError, match="policy 'restless' never releases 2 tasks of query 0"):
+        feed_all(dispatcher, wakes)

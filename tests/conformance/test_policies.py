@@ -327,13 +327,25 @@ def test_speculative_lets_a_share_of_the_workers_run_further_copies(
     assert handle(TimerFired(2.0, 2.0)) == copies
 
 
-def test_a_copy_that_is_done_makes_room_for_another_under_the_cap():
+def test_a_copy_that_was_beaten_counts_under_the_cap_until_it_ends():
     handle = speculative(workers=4, cap=0.25).handle
     handle(QuerySubmitted(0.0, 0, 4, ONE_SECOND, (0, 0, 0, 0)))
     handle(TaskFinished(1.0, 0, 0, 0, 0))
     handle(TaskFinished(1.0, 0, 1, 0, 1))
     handle(TimerFired(2.0, 2.0))
-    assert handle(TaskFinished(2.5, 0, 2, 1, 0)) == [Cancel(0, 2, 0, 2), Start(0, 3, 1, 1)]
+    assert handle(TaskFinished(2.5, 0, 2, 1, 0)) == [Cancel(0, 2, 0, 2)]
+    assert handle(TaskCancelled(2.5, 0, 2, 0, 2)) == [Start(0, 3, 1, 1)]
+
+
+def test_speculative_learns_that_a_worker_is_late_from_copies_that_were_beaten():
+    handle = speculative(workers=2).handle
+    handle(QuerySubmitted(0.0, 0, 1, ONE_SECOND, (0,)))
+    assert handle(TimerFired(9.0, 2.0)) == [Start(0, 0, 1, 1)]
+    assert handle(TaskFinished(10.0, 0, 0, 1, 1))[0] == Cancel(0, 0, 0, 0)
+    handle(TaskCancelled(10.0, 0, 0, 0, 0))
+    handle(QuerySubmitted(10.0, 1, 2, ONE_SECOND, (0, 0)))
+    handle(TaskFinished(11.0, 1, 0, 0, 0))
+    assert handle(TimerFired(12.0, 12.0)) == [Start(1, 1, 1, 0)]
 
 
 def test_speculative_copies_first_what_is_latest():

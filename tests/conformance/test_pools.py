@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from realpools import FOR_EVER_S, GIVE_UP_AFTER_S, Concatenate, Echo, query_of
 
+from qcutsim.dispatch import CANCEL_MODES
 from qcutsim.errors import ExecutionError, InputError
-from qcutsim.runtime import CANCEL_MODES, Driver, Pool, ProcessPool, make_pool
+from qcutsim.runtime import REAL_POOLS, Driver, Pool, ProcessPool, make_pool
 from qcutsim.runtime.loop import run_async
 
 pytestmark = pytest.mark.usefixtures("task_functions")
@@ -198,7 +199,7 @@ def test_an_interrupt_inside_a_running_loop_cancels_the_work():
     assert cancelled.is_set()
 
 
-@pytest.mark.parametrize("kind", CANCEL_MODES)
+@pytest.mark.parametrize("kind", REAL_POOLS)
 def test_a_pool_is_made_with_what_its_kind_can_cancel(kind):
     modes = CANCEL_MODES[kind]
     assert make_pool(kind, 1, "echo:echo").cancel == modes[0]

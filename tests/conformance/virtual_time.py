@@ -12,7 +12,8 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from qcutsim.runtime import CancelMode, PoolListener, ResultMessage, TaskMessage
+from qcutsim.dispatch import CancelMode
+from qcutsim.runtime import PoolListener, ResultMessage, TaskMessage
 from qcutsim.simulation import SharedHost
 
 T = TypeVar("T")

@@ -17,9 +17,17 @@ from virtual_time import (
     run_virtual,
 )
 
-from qcutsim.dispatch import Dispatcher, Merge, PolicyLike, TaskKind, make_policy, to_plain
+from qcutsim.dispatch import (
+    CancelMode,
+    Dispatcher,
+    Merge,
+    PolicyLike,
+    TaskKind,
+    make_policy,
+    to_plain,
+)
 from qcutsim.errors import ExecutionError
-from qcutsim.runtime import CancelMode, Driver, QueryWork
+from qcutsim.runtime import Driver, QueryWork
 from qcutsim.simulation import Farm, QueryDraws, SharedHost
 
 

@@ -43,9 +43,14 @@ pool: {{kind: {pool}, workers: {workers}}}
 policy: {{kind: speculative, quantile: 0.5}}
 stragglers: {{probability: 0.5, per: worker, distribution: {{name: expon, scale: 0.001}}}}
 window: 3
-timeout_s: 60
+{timeout}
 queries: 5
 """
+
+
+def scenario_text(pool: str, workers: int, strategy: str) -> str:
+    timeout = "" if pool == "inline" else "timeout_s: 60"
+    return SCENARIO.format(pool=pool, workers=workers, strategy=strategy, timeout=timeout)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +61,16 @@ def test_a_real_run_logs_its_policy_window_timeout_and_stragglers(
     pool, workers, strategy, tmp_path
 ):
     scenario = tmp_path / "s.yaml"
-    scenario.write_text(SCENARIO.format(pool=pool, workers=workers, strategy=strategy))
+    scenario.write_text(scenario_text(pool, workers, strategy))
     log = run_scenario(load_scenario(scenario), tmp_path / "out")
     warm = [entry for entry in read_queries([log]) if not entry.query.is_cold]
     assert sorted(entry.query.index for entry in warm) == [0, 1, 2, 3, 4]
     for entry in warm:
         query = entry.query
-        assert (query.policy, query.window, query.timeout_s) == ("speculative", 3, 60.0)
+        assert (query.policy, query.window) == ("speculative", 3)
+        assert query.timeout_s == (None if pool == "inline" else 60.0)
+        assert query.cancel == ("none" if pool == "inline" else "sleep_only")
+        assert query.chunk == 8
         assert query.policy_parameters["quantile"] == 0.5
         assert query.policy_parameters["samples"] == 5
         assert query.straggler_distribution == {"name": "expon", "scale": 0.001}
@@ -80,7 +88,7 @@ def test_the_same_seed_gives_the_same_values_whatever_the_run_is_like(tmp_path):
         [("inline", 1, "tree"), ("threads", 2, "tree"), ("processes", 2, "tree")]
     ):
         scenario: Path = tmp_path / f"{number}.yaml"
-        scenario.write_text(SCENARIO.format(pool=pool, workers=workers, strategy=strategy))
+        scenario.write_text(scenario_text(pool, workers, strategy))
         log = run_scenario(load_scenario(scenario), tmp_path / str(number))
         warm = [entry.query for entry in read_queries([log]) if not entry.query.is_cold]
         values[pool, strategy] = [q.value for q in sorted(warm, key=lambda query: query.index)]

@@ -27,7 +27,7 @@ from qcutsim import (
 )
 from qcutsim.cli import main
 from qcutsim.estimator import UpstreamPipeline
-from qcutsim.records import EventRecord, QueryLog, QueryRecord, RunRecord, SkipReport
+from qcutsim.records import EventRecord, QueryLog, QueryRecord, RunRecord, SkipReport, TaskRecord
 from qcutsim.scenario import Scenario
 from qcutsim.stragglers import InjectedDelays, Stragglers
 from qcutsim.workload import load_shape
@@ -316,6 +316,14 @@ def test_a_query_that_fails_is_logged_and_run_again_next_time(tmp_path, monkeypa
         if isinstance(record, QueryRecord) and record.outcome == "failed"
     )
     assert "ValueError: broken on purpose" in failed.error
+    assert (failed.executed, failed.value) == (3, None)
+    assert failed.total_s >= failed.partition_s + failed.generate_s + failed.execute_s
+    tried = [
+        record.outcome
+        for record in read_records(tmp_path / "out" / "run.jsonl")
+        if isinstance(record, TaskRecord) and record.query == failed.query
+    ]
+    assert tried == ["failed"] * 3
     assert main(arguments) == 0
     queries = warm(tmp_path / "out" / "run.jsonl")
     done = Counter(identity(entry.query) for entry in queries if entry.query.outcome == "ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,3 +52,12 @@ def bits_of(result: Any) -> list[tuple[bytes, bytes]]:
     return [
         (np.asarray(one.data.evs).tobytes(), np.asarray(one.data.stds).tobytes()) for one in result
     ]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: one that has ended may wait for its parent to notice."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

@@ -187,6 +187,8 @@ OTHER = {
     "pool": "processes",
     "policy": "lazy",
     "policy_parameters": {"patience_s": 3.0},
+    "cancel": "kill",
+    "chunk": 5,
     "window": 4,
     "timeout_s": 9.0,
     "straggler_probability": 0.5,

@@ -197,6 +197,18 @@ POSITIONS = {
         "name: a\nworkload: {partition_labels: AAB, observable: ZZZ}\n",
         "s.yaml:2:35: workload.observable: 'ZZZ' has 3 qubits; Iris has 4 features",
     ),
+    "a timeout inline": (
+        BASE + "pool: {kind: inline}\ntimeout_s: 3\n",
+        "s.yaml:4:1: timeout_s: an inline pool cannot give a task up",
+    ),
+    "stragglers without a delay": (
+        BASE + "stragglers: {probability: 0.5, per: worker}\n",
+        "s.yaml:3:14: stragglers.probability: says how often there is a delay, and nothing says",
+    ),
+    "no way to cancel": (
+        BASE + "pool: {cancel: perhaps}\n",
+        "s.yaml:3:8: pool.cancel: found 'perhaps'; allowed: 'none', 'sleep_only', 'kill'",
+    ),
     "a rate without a stream": (
         BASE + "arrivals: {rate_per_s: 2}\n",
         "s.yaml:3:1: arrivals: 'rate_per_s' goes with 'kind: poisson', and only with it",
@@ -216,7 +228,7 @@ POSITIONS = {
     ),
     "a parameter of another policy": (
         BASE + "policy:\n  kind: eager\n  size: 3\n",
-        "s.yaml:5:3: policy.size: unknown field",
+        "s.yaml:5:3: policy.size: unknown field; allowed here: kind",
     ),
     "a parameter out of range": (
         BASE + "policy:\n  kind: batched\n  size: 0\n",
@@ -309,7 +321,7 @@ SWEEPS = {
     ),
     "a value inside a mapping": (
         "stragglers: {probability: 0.1}\nsweep:\n"
-        "  - stragglers:\n      - {probability: 0.2}\n      - probability: 2\n",
+        "  - stragglers:\n      - {probability: 0.2, delay_s: 1}\n      - probability: 2\n",
         "7:9: stragglers.probability: Expected `float` <= 1.0, found 2",
     ),
     "labels of another length": (

@@ -89,14 +89,15 @@ class Speculative(Eager):
         duration_s = now_s - self._started_s.pop((task, worker))
         self._open.pop(task, None)
         kind = self._kinds[task.query](task.task)
-        usual_s = self._usual_s(kind)
-        if usual_s is not None:
-            before = self._slowness[worker]
-            self._slowness[worker] = before + _FORGETTING * (duration_s / usual_s - before)
+        self._note_pace(kind, worker, duration_s)
         self._durations.setdefault(kind.structure, _Durations()).add(duration_s)
 
     def ended(self, task: TaskId, worker: int, now_s: float) -> None:
-        del self._started_s[task, worker]
+        ran_s = now_s - self._started_s.pop((task, worker))
+        kind = self._kinds[task.query](task.task)
+        usual_s = self._usual_s(kind)
+        if usual_s is not None and ran_s > self._slowness[worker] * usual_s:
+            self._note_pace(kind, worker, ran_s)  # it would have taken longer still
         copies = self._open.get(task)
         if copies is not None:
             del copies[worker]
@@ -125,6 +126,12 @@ class Speculative(Eager):
         due = [due_s for _, due_s, _ in self._candidates(idle, now_s) if due_s > now_s]
         return min(due, default=None)
 
+    def _note_pace(self, kind: TaskKind, worker: int, duration_s: float) -> None:
+        usual_s = self._usual_s(kind)
+        if usual_s is not None:
+            before = self._slowness[worker]
+            self._slowness[worker] = before + _FORGETTING * (duration_s / usual_s - before)
+
     def _note_start(self, task: TaskId, worker: int, now_s: float) -> None:
         self._started_s[task, worker] = now_s
         self._open.setdefault(task, {})[worker] = now_s
@@ -141,7 +148,7 @@ class Speculative(Eager):
                 yield task, due_s, (now_s - latest_s) / usual_s
 
     def _may_copy(self) -> bool:
-        further = sum(len(copies) - 1 for copies in self._open.values())
+        further = len(self._started_s) - len(self._open)  # those that were beaten included
         return further < max(1, int(self._config.cap * len(self._slowness)))
 
     def _fastest(self, idle: IdleWorkers) -> int | None:
