@@ -29,11 +29,10 @@ from qcutsim.runtime import (
     Driver,
     Pool,
     make_pool,
-    no_delay,
     run_in_window,
 )
 from qcutsim.seeds import derived_seed, stream
-from qcutsim.stragglers import InjectedDelays, Stragglers
+from qcutsim.stragglers import InjectedDelays, Stragglers, no_delay
 
 UPSTREAM_WARM_UP = 12
 """Tasks of a query that each worker runs before it is timed; every one is a circuit of its own."""

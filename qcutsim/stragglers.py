@@ -85,6 +85,11 @@ def frozen_distribution(asked: Mapping[str, Any]) -> FrozenDistribution:
     return frozen
 
 
+def no_delay(task: int, attempt: int, worker: int) -> float:
+    """Nothing is injected."""
+    return 0.0
+
+
 class InjectedDelays:
     """The delays of one query's copies, in seconds; keyed by what they belong to.
 

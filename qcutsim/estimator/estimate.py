@@ -21,10 +21,22 @@ from qcutsim.estimator.pipeline import (
     Subexperiment,
 )
 from qcutsim.records import MERGE_PARTITION, TaskRecord
-from qcutsim.runtime import Driver, Execution, QueryWork, TaskRun, no_delay
+from qcutsim.runtime import Driver, Execution, QueryWork, TaskRun
+from qcutsim.stragglers import no_delay
 from qcutsim.workload import TaskClass, WorkloadShape
 
 T = TypeVar("T")
+
+_TIMED = (
+    "submitted",
+    "partition",
+    "generate",
+    "execute",
+    "reconstruct",
+    "total",
+    "coordinator_cpu",
+    "process_cpu",
+)
 
 MERGE_CLASS = TaskClass(partition=MERGE_PARTITION, width=1, depth=0, mid_circuit_measurements=0)
 """What the log calls a part of the reconstruction that a worker did."""
@@ -48,6 +60,25 @@ class QueryOutcome:
     coordinator_cpu_s: float
     process_cpu_s: float
     error: str | None = None
+
+    def record_fields(self) -> dict[str, Any]:
+        """What a ``query`` record says of how it went: stages, reconstruction, value, error.
+
+        A value stands there only where it is the only one.
+        """
+        is_single = len(self.estimates.values) == 1 and self.error is None
+        return {
+            **{f"{stage}_s": getattr(self, f"{stage}_s") for stage in _TIMED},
+            "cuts": self.accounting.cuts,
+            "coefficients": self.accounting.coefficients,
+            "reconstruction": self.accounting.reconstruction,
+            "reconstruction_work": self.accounting.reconstruction_work,
+            "shots_spent": self.accounting.shots_spent,
+            "value": float(self.estimates.values[0]) if is_single else None,
+            "std": float(self.estimates.stds[0]) if is_single else None,
+            "outcome": "ok" if self.error is None else "failed",
+            "error": self.error,
+        }
 
     def task_records(self, number: int) -> list[TaskRecord]:
         """The log records of the tasks of query ``number``."""

@@ -48,48 +48,31 @@ class EstimatorLog:
 
     def write(self, number: int, query: Query, outcome: QueryOutcome) -> None:
         """Append a query and its tasks. Raises ``LogError`` where it cannot be written."""
-        estimates, accounting, shape = outcome.estimates, outcome.accounting, outcome.shape
-        is_single = len(estimates.values) == 1 and outcome.error is None
+        accounting, shape = outcome.accounting, outcome.shape
         query_record = QueryRecord(
             query=number,
+            **outcome.record_fields(),
             cell=self._key,
             repetition=0,
             index=number,
             dataset="caller",
             partition_labels=query.cut.shown,
-            cuts=accounting.cuts,
             observable=shape.observable,
             shots=query.shots.each or 0,
             bindings=query.bindings,
             request="estimate",
             pipeline=shape.pipeline,
-            coefficients=accounting.coefficients,
             subexperiments=accounting.distinct,
             executed=accounting.executed,
             pool=self._configuration["pool"],
             workers=self._configuration["workers"],
             policy=self._policy["kind"],
             policy_parameters={k: v for k, v in self._policy.items() if k != "kind"},
+            cancel=self._configuration["cancel"],
             window=self._configuration["window"],
             timeout_s=self._configuration["timeout_s"],
             straggler_probability=0.0,
             straggler_delay_s=0.0,
-            submitted_s=outcome.submitted_s,
-            partition_s=outcome.partition_s,
-            generate_s=outcome.generate_s,
-            execute_s=outcome.execute_s,
-            reconstruct_s=outcome.reconstruct_s,
-            total_s=outcome.total_s,
-            coordinator_cpu_s=outcome.coordinator_cpu_s,
-            process_cpu_s=outcome.process_cpu_s,
-            reconstruction=accounting.reconstruction,
-            reconstruction_work=accounting.reconstruction_work,
-            shots_spent=accounting.shots_spent,
             precision=query.shots.precision,
-            outcome="ok" if outcome.error is None else "failed",
-            error=outcome.error,
-            cancel=self._configuration["cancel"],
-            value=float(estimates.values[0]) if is_single else None,
-            std=float(estimates.stds[0]) if is_single else None,
         )
         append_records(self._path, [*outcome.task_records(number), query_record])

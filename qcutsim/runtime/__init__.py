@@ -15,7 +15,7 @@ from qcutsim.runtime.pools import (
     ThreadPool,
 )
 from qcutsim.runtime.processes import ProcessPool
-from qcutsim.runtime.querywork import MergeTask, QueryWork, Task, no_delay
+from qcutsim.runtime.querywork import MergeTask, QueryWork, Task
 from qcutsim.runtime.window import run_in_window
 from qcutsim.runtime.work import TaskFunctionSource, load_function
 
@@ -38,7 +38,6 @@ __all__ = [
     "ThreadPool",
     "load_function",
     "make_pool",
-    "no_delay",
     "run_in_window",
 ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from qcutsim.dispatch import Merge, TaskKind
+from qcutsim.stragglers import no_delay
 
 V = TypeVar("V")
 
@@ -42,11 +43,6 @@ class MergeTask(Protocol):
 
     def merge(self, results: Sequence[Any]) -> Any:
         """The result, where the coordinator does it."""
-
-
-def no_delay(task: int, attempt: int, worker: int) -> float:
-    """Nothing is injected."""
-    return 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,8 @@ from qcutsim.cell import Cell
 from qcutsim.dispatch import Merge, TaskKind
 from qcutsim.errors import ProfileError
 from qcutsim.seeds import stream
-from qcutsim.stragglers import InjectedDelays
+from qcutsim.stragglers import InjectedDelays, no_delay
 from qcutsim.workload import TaskClass, WorkloadShape
-
-
-def _no_delay(task: int, attempt: int, worker: int) -> float:
-    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class QueryDraws:
     collect_latency_s: list[float]
     dispatch_s: list[float]
     start_s: list[float]
-    delay_s: Callable[[int, int, int], float] = _no_delay
+    delay_s: Callable[[int, int, int], float] = no_delay
     fails: Callable[[int, int], str | None] = lambda task, attempt: None
     kinds: tuple[TaskKind, ...] = ()
     kind_of: tuple[int, ...] = ()

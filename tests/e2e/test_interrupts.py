@@ -30,7 +30,7 @@ LOG = Path("out/run.jsonl")
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc"),
-    pytest.mark.parametrize("kind", ["threads", "processes"]),
+    pytest.mark.parametrize("kind", ["inline", "threads", "processes"]),
 ]
 
 
@@ -40,11 +40,11 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def scenario_of(kind: str, delay_s: float) -> Scenario:
-    """Two queries with two cuts on two workers; every task is delayed so long."""
+    """Two queries with two cuts on two workers, inline on one; every task is delayed so long."""
     scenario = make_scenario(
         labels=("ABBC",),
         kinds=(kind,),
-        workers=(2,),
+        workers=(1 if kind == "inline" else 2,),
         shots=10,
         queries=2,
         stragglers=Stragglers(probability=1.0, delay_s=delay_s),
