@@ -1,12 +1,15 @@
 """Scenario YAML: one file that drives a real run and a simulation of the same thing.
 
 A scenario is one configuration and a ``sweep`` over it. The sweep is a list of axes that are
-crossed; each axis maps one or more dotted fields to lists of equal length that vary together::
+crossed; each axis maps one or more dotted fields to lists of equal length that vary together. An
+axis may also be a list of parts, one after the other: each part maps fields to a value or to a
+list of values, and its lists are crossed::
 
     sweep:
       - workload.partition_labels: [AAAA, AABB, ABBC]
         queries: [4, 4, 1]
-      - pool.workers: [1, 2, 4]
+      - - {pool.workers: [1, 2, 4]}
+        - {pool.workers: 4, stragglers.probability: [0.05, 0.1]}
 """
 
 from __future__ import annotations
@@ -150,18 +153,16 @@ def _axes(file: YamlFile) -> list[Any]:
 def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
     axis = _axes(file)[number]
     at: Path_ = ("sweep", number)
+    _refuse_repeated_fields(file, number)
+    if isinstance(axis, list) and axis:
+        return [point for i in range(len(axis)) for point in _part(file, axis[i], (*at, i))]
     if not isinstance(axis, dict) or not axis:
         raise ScenarioError(
             f"{file.where(at)}: sweep: an axis maps fields to lists, "
-            f"as in 'pool.workers: [1, 2, 4]'; found {axis!r}"
+            f"as in 'pool.workers: [1, 2, 4]', or is a list of parts; found {axis!r}"
         )
     lengths = set()
     for dotted, values in axis.items():
-        if any(_overlap(dotted, other) for earlier in _axes(file)[:number] for other in earlier):
-            raise ScenarioError(
-                f"{file.where((*at, dotted))}: sweep.{dotted}: another axis sets it already; "
-                "vary a field in one axis only"
-            )
         if not isinstance(values, list) or not values:
             raise ScenarioError(
                 f"{file.where((*at, dotted))}: sweep.{dotted}: expected a non-empty list, "
@@ -177,6 +178,47 @@ def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
         {dotted: (values[i], (*at, dotted, i)) for dotted, values in axis.items()}
         for i in range(lengths.pop())
     ]
+
+
+def _part(file: YamlFile, part: Any, at: Path_) -> list[dict[str, tuple[Any, Path_]]]:
+    """The grid of one part: a field that has a list takes each of its values."""
+    if not isinstance(part, dict) or not part:
+        raise ScenarioError(
+            f"{file.where(at)}: sweep: a part maps fields to a value or a list of values, "
+            f"as in '{{pool.workers: [4, 8], stragglers.probability: 0.1}}'; found {part!r}"
+        )
+    choices = []
+    for dotted, values in part.items():
+        if values == []:
+            raise ScenarioError(
+                f"{file.where((*at, dotted))}: sweep.{dotted}: expected a value or a non-empty "
+                "list, found []"
+            )
+        is_list = isinstance(values, list)
+        choices.append(
+            [(dotted, (v, (*at, dotted, i))) for i, v in enumerate(values)]
+            if is_list
+            else [(dotted, (values, (*at, dotted)))]
+        )
+    return [dict(point) for point in itertools.product(*choices)]
+
+
+def _fields(axis: Any) -> Iterator[str]:
+    """The fields that an axis sets."""
+    for part in axis if isinstance(axis, list) else [axis]:
+        if isinstance(part, dict):
+            yield from part
+
+
+def _refuse_repeated_fields(file: YamlFile, number: int) -> None:
+    axes = _axes(file)
+    for dotted in _fields(axes[number]):
+        if any(_overlap(dotted, other) for axis in axes[:number] for other in _fields(axis)):
+            at = ("sweep", number, *(() if isinstance(axes[number], list) else (dotted,)))
+            raise ScenarioError(
+                f"{file.where(at)}: sweep.{dotted}: another axis sets it already; "
+                "vary a field in one axis only"
+            )
 
 
 def _overlap(one: str, other: str) -> bool:
