@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from qcutsim.analysis import Comparison, compare_queries, read_query_records
-from qcutsim.calibrate import CalibrationProfile
+from qcutsim.calibrate import CalibrationProfile, query_filter
 from qcutsim.errors import InputError, LogError
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, RunRecord, SkipReport
@@ -21,6 +21,7 @@ def compare_logs(
     *,
     profile: CalibrationProfile,
     simulated: Sequence[str | os.PathLike[str]] = (),
+    only: Sequence[str] = (),
     skipped: SkipReport | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> Comparison:
@@ -30,6 +31,7 @@ def compare_logs(
         measured: logs of real runs.
         profile: tells which pool sizes it was calibrated on, and simulates what the logs hold.
         simulated: logs of simulations under ``profile``; where given, nothing is simulated anew.
+        only: tests on query fields that must hold for what is compared, as ``"cuts=3"``.
         skipped: collects the lines that could not be read.
         on_progress: called with (cells simulated, all cells).
 
@@ -39,6 +41,8 @@ def compare_logs(
         InputError: a simulated log was made under another profile.
     """
     runs, queries = read_query_records(measured, skipped)
+    chosen = query_filter(only)
+    queries = [query for query in queries if chosen(query)]
     if any(run.origin != "measured" for run in runs):
         raise LogError(
             f"{', '.join(map(str, measured))}: holds a simulated run; give measured logs"
@@ -77,7 +81,7 @@ def _simulate_measured(
     scenarios = {run.scenario_key: Scenario.from_resolved(run.scenario) for run in runs}
     seen = {query.cell for query in queries if not query.is_cold and query.outcome == "ok"}
     work = [
-        (Simulation(scenario, profile), cell)
+        (Simulation(scenario, profile, extrapolate=True), cell)
         for scenario in scenarios.values()
         for cell in scenario.cells
         if cell.key in seen

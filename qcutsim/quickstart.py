@@ -40,6 +40,7 @@ class QuickstartResult:
     simulated: dict[Configuration, Summary]
     comparison: Comparison
     substitutes: frozenset[str]
+    extrapolations: frozenset[str]
     files: tuple[Path, ...]
 
 
@@ -101,7 +102,8 @@ def run_quickstart(
         measured=measured,
         simulated=simulated,
         comparison=comparison,
-        substitutes=frozenset().union(*(simulation.substitutes for simulation in simulations)),
+        substitutes=frozenset().union(*(one.substitutes for one in simulations)),
+        extrapolations=frozenset().union(*(one.extrapolations for one in simulations)),
         files=(out / LOG_NAME, profile_path, simulated_path, comparison_path, figure),
     )
 

@@ -58,6 +58,7 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     ``total_s`` runs from the first stage's start to the last one's end. ``coordinator_cpu_s`` is
     the CPU time of the dispatching thread during the execute stage, ``process_cpu_s`` that of the
     whole process (which holds the tasks of a thread pool, not those of worker processes).
+    ``is_extrapolated``: simulated outside what the profile was calibrated on.
     """
 
     query: Count
@@ -105,6 +106,7 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     outcome: Literal["ok", "failed"] = "ok"
     error: str | None = None
     replication: Count = 0
+    is_extrapolated: bool = False
 
 
 class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):

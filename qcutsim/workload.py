@@ -32,9 +32,14 @@ class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"w{self.width} d{self.depth}{mid_circuit} x{self.subexperiments}"
 
     @property
-    def features(self) -> tuple[int, int, int]:
-        """(mid-circuit measurements, width, depth): what two classes have in common or not."""
+    def circuit(self) -> tuple[int, int, int]:
+        """(mid-circuit measurements, width, depth) of a subexperiment."""
         return (self.mid_circuit_measurements, self.width, self.depth)
+
+    @property
+    def features(self) -> tuple[int, int, int, int]:
+        """What sets classes apart: :attr:`circuit` and the number of subexperiments."""
+        return (*self.circuit, self.subexperiments)
 
 
 class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

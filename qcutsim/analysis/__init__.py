@@ -16,6 +16,16 @@ from qcutsim.analysis.configurations import (
     speed_ups,
     summarise,
 )
+from qcutsim.analysis.evidence import (
+    Errors,
+    Evidence,
+    Prediction,
+    Ranking,
+    alternative_errors,
+    errors_of,
+    gather,
+    rank_policies,
+)
 
 __all__ = [
     "STAGES",
@@ -23,8 +33,16 @@ __all__ = [
     "Comparison",
     "Configuration",
     "ErrorSummary",
+    "Errors",
+    "Evidence",
+    "Prediction",
+    "Ranking",
     "Summary",
+    "alternative_errors",
     "compare_queries",
+    "errors_of",
+    "gather",
+    "rank_policies",
     "read_query_records",
     "speed_ups",
     "summarise",

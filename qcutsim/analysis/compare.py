@@ -33,6 +33,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     straggler_delay_s: float
     stragglers: str
     is_prediction: bool
+    is_extrapolated: bool
     queries: int
     measured_makespan_s: float
     measured_spread: float
@@ -137,6 +138,7 @@ def compare_queries(
                 straggler_delay_s=key.straggler_delay_s,
                 is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
                 or not (calibrated_labels is None or key.partition_labels in calibrated_labels),
+                is_extrapolated=virtual[key].is_extrapolated,
                 queries=real[key].queries,
                 measured_makespan_s=measured_s,
                 measured_spread=(real[key].highest_s - real[key].lowest_s) / measured_s,

@@ -94,6 +94,7 @@ class Summary(NamedTuple):
 
     ``stages_s`` are medians in the order of :data:`STAGES`. ``queries_per_s`` is the throughput of
     queries that one dispatcher ran, which a window raises where it does not shorten a query.
+    ``is_extrapolated``: simulated outside what the profile was calibrated on.
     """
 
     queries: int
@@ -102,6 +103,7 @@ class Summary(NamedTuple):
     highest_s: float
     stages_s: tuple[float, ...]
     queries_per_s: float
+    is_extrapolated: bool = False
 
     @property
     def stage_shares(self) -> tuple[float, ...]:
@@ -131,6 +133,7 @@ def _summary(queries: list[QueryRecord]) -> Summary:
         highest_s=max(totals),
         stages_s=stages,
         queries_per_s=_throughput(queries),
+        is_extrapolated=any(query.is_extrapolated for query in queries),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qcutsim.calibrate.fit import FEWEST_GAPS, FEWEST_TASKS, calibrate_logs
+from qcutsim.calibrate.effects import Effects
+from qcutsim.calibrate.families import Family, Goodness
+from qcutsim.calibrate.fit import calibrate_logs
+from qcutsim.calibrate.poolfit import FEWEST_GAPS, FEWEST_TASKS
 from qcutsim.calibrate.profile import (
     PROFILE_SCHEMA,
     CalibrationProfile,
@@ -13,19 +16,31 @@ from qcutsim.calibrate.profile import (
     load_profile,
     save_profile,
 )
+from qcutsim.calibrate.scales import Scale, stage_scale_s, task_scale_s
+from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import QuantileTable
+from qcutsim.calibrate.tails import NaturalStragglers, Tail
 
 __all__ = [
     "FEWEST_GAPS",
     "FEWEST_TASKS",
     "PROFILE_SCHEMA",
     "CalibrationProfile",
+    "Effects",
+    "Family",
+    "Goodness",
+    "NaturalStragglers",
     "PoolModel",
     "QuantileTable",
+    "Scale",
     "Sharing",
     "StageModel",
+    "Tail",
     "TaskModel",
     "calibrate_logs",
     "load_profile",
+    "query_filter",
     "save_profile",
+    "stage_scale_s",
+    "task_scale_s",
 ]

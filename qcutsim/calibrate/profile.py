@@ -8,47 +8,70 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from qcutsim.calibrate.tables import LONGEST_S, QuantileTable
+from qcutsim.calibrate.effects import Effects
+from qcutsim.calibrate.families import Family, Goodness
+from qcutsim.calibrate.scales import Scale
+from qcutsim.calibrate.tables import LONGEST_S, Array, QuantileTable
+from qcutsim.calibrate.tails import NaturalStragglers
 from qcutsim.cell import key_of
 from qcutsim.errors import ProfileError
 from qcutsim.files import write_whole
 from qcutsim.manifest import Manifest
 
-PROFILE_SCHEMA = 1
+PROFILE_SCHEMA = 2
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Ratios = tuple[Annotated[float, msgspec.Meta(ge=0, le=1e6)], ...]
+"""One a bootstrap draw: the mean in that draw over the mean of all observations."""
+
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class TaskModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Service of one class of subexperiment by a worker that has the host to itself.
+    """Service of one class of tasks by a worker that has the host to itself.
 
-    ``service_s`` is wall time without injected delay, ``cpu_s`` the CPU time within it.
+    ``service_s`` is wall time without injected delay, without what a query or round did to it and
+    without stragglers; ``cpu_s`` the CPU time within it. ``family`` replaces the table where it
+    predicts as well.
     """
 
     mid_circuit_measurements: Count
     width: AtLeastOne
     depth: Count
+    subexperiments: AtLeastOne = 1
     service_s: QuantileTable
     cpu_s: QuantileTable
+    family: Family | None = None
+    goodness: Goodness | None = None
+    bootstrap: Ratios = ()
 
     @property
-    def features(self) -> tuple[int, int, int]:
+    def features(self) -> tuple[int, int, int, int]:
         """As :attr:`qcutsim.workload.TaskClass.features`."""
-        return (self.mid_circuit_measurements, self.width, self.depth)
+        return (self.mid_circuit_measurements, self.width, self.depth, self.subexperiments)
+
+    def at(self, probabilities: Array) -> Array:
+        """Service times in seconds; same shape."""
+        return (self.family or self.service_s).at(probabilities)
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the workers of one host share: its cores, or one interpreter lock.
 
     n busy workers advance together at ``min(n, capacity)``, times ``efficiency`` where n > 1.
+    Where neither cores nor CPU times are known the rate is ``learned``: ``rates[i]`` is that of
+    ``sizes[i]`` busy workers, linear between them; beyond the largest nothing is known. Where it
+    is ``unknown`` not even that, and only one worker can be simulated.
     """
 
-    resource: Literal["cores", "lock"]
+    resource: Literal["cores", "lock", "learned", "unknown"]
     capacity: AtLeastOne
     efficiency: Annotated[float, msgspec.Meta(gt=0, le=1)]
     efficiency_from: str
+    sizes: tuple[AtLeastOne, ...] = ()
+    rates: tuple[Annotated[float, msgspec.Meta(gt=0)], ...] = ()
+    bootstrap: Ratios = ()
 
 
 class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,9 +80,12 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Between a task's end and its worker's next start lie ``collect_s`` (end to collected, of which
     the coordinator works for ``collect_cpu_share``), ``dispatch_s`` (collected to the next task
     dispatched, all of it the coordinator's work) and ``start_s`` (dispatched to started).
-    ``idle_gap_s`` is that gap as measured, for reference. ``waiting_share`` is the part of the
-    service of a worker alone in which it got no CPU: more than a few per cent mean that other
-    programs used the host.
+    ``idle_gap_s`` is that gap as measured, for reference. ``dispatch_s_per_byte`` and
+    ``collect_s_per_byte`` are what a byte of payload or result more than ``payload_bytes`` and
+    ``result_bytes`` (the means) costs. ``waiting_share`` is the part of the service of a worker
+    alone in which it got no CPU: more than a few per cent mean that other programs used the host.
+    ``cold_start_s`` is how much longer a worker's first task takes. ``scale`` stands in for
+    classes that were not calibrated.
     """
 
     workers: Annotated[tuple[AtLeastOne, ...], msgspec.Meta(min_length=1)]
@@ -72,6 +98,16 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     coordinator_cpu_per_task_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)]
     waiting_share: Share
     tasks: Annotated[tuple[TaskModel, ...], msgspec.Meta(min_length=1)]
+    is_coarse: bool = False
+    scale: Scale | None = None
+    effects: Effects = Effects()
+    stragglers: NaturalStragglers = NaturalStragglers()
+    cold_start_s: QuantileTable | None = None
+    payload_bytes: float = 0.0
+    result_bytes: float = 0.0
+    dispatch_s_per_byte: float = 0.0
+    collect_s_per_byte: float = 0.0
+    overhead_bootstrap: Ratios = ()
 
 
 class StageModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +116,13 @@ class StageModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     partition_labels: str
     work: AtLeastOne
     seconds: QuantileTable
+    family: Family | None = None
+    goodness: Goodness | None = None
+    bootstrap: Ratios = ()
+
+    def at(self, probabilities: Array) -> Array:
+        """Seconds of the stage; same shape."""
+        return (self.family or self.seconds).at(probabilities)
 
 
 Stages = Annotated[tuple[StageModel, ...], msgspec.Meta(min_length=1)]
@@ -89,7 +132,9 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Service models of one pipeline on one machine, in seconds.
 
     The work measure of ``generate`` is subexperiments, of ``reconstruct`` coefficients x
-    partitions x shots (the per-shot loop), of ``partition`` 1.
+    partitions x shots (the per-shot loop) or the steps of the contraction, of ``partition`` the
+    number of partitions. ``scales`` has, for each stage, how its seconds grow with that measure.
+    ``lacks`` names in words what the logs could not tell.
     """
 
     schema: int
@@ -98,12 +143,17 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     origin: Literal["measured", "simulated"]
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1)]
     only: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
     queries: Count
     skipped_lines: Count
     stragglers: dict[str, float]
+    cuts: tuple[Count, ...] = ()
+    lacks: tuple[str, ...] = ()
+    bootstrap_draws: Count = 0
     partition: Stages
     generate: Stages
     reconstruct: Stages
+    scales: dict[str, Scale] = {}
     pools: dict[str, PoolModel]
 
     @property

@@ -17,8 +17,10 @@ _COMMANDS = {
     "quickstart": "the main job: real queries on Iris, calibrated, simulated, compared",
     "run": "run a scenario for real on Aer and log every stage and task",
     "calibrate": "learn service times from logs",
+    "inspect": "print a calibration profile for people",
     "simulate": "simulate a scenario under a profile",
     "compare": "hold simulated times against measured ones",
+    "validate": "how far predictions are from measurements they were not made from",
     "policies": "list the installed dispatch policies and their parameters",
     "shape": "export the workload shapes of a scenario, for simulation elsewhere",
 }

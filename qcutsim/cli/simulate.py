@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 
-EXAMPLE = "qcutsim simulate scenarios/quickstart_larger.yaml --profile profile.json --out larger"
+EXAMPLE = (
+    "qcutsim simulate scenarios/quickstart_larger.yaml --profile profile.json --extrapolate "
+    "--out larger"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="replaces the scenario's seed")
     parser.add_argument("--tasks", action="store_true", help="write a record a task too")
     parser.add_argument("--events", action="store_true", help="write the dispatcher's events too")
+    parser.add_argument(
+        "--extrapolate",
+        action="store_true",
+        help="also simulate what lies outside the calibrated range (more cuts, other shots)",
+    )
     add_json_flag(parser)
 
 
@@ -41,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.out,
             with_tasks=arguments.tasks,
             with_events=arguments.events,
+            extrapolate=arguments.extrapolate,
             on_progress=on_progress,
         )
     _, queries = read_query_records([log])
@@ -50,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         print_tables(stage_table(summaries, f"Simulated: {scenario.name}"))
     say_substitutes(simulation.substitutes)
+    say_extrapolations(simulation.extrapolations)
     say(f"wrote {log}")
 
 
@@ -60,5 +70,14 @@ def say_substitutes(substitutes: set[str] | frozenset[str]) -> None:
     if substitutes:
         say(
             "not calibrated, replaced by the nearest class "
-            "(mid-circuit measurements, width, depth): " + "; ".join(sorted(substitutes))
+            "(mid-circuit measurements, width, depth, subexperiments), scaled: "
+            + "; ".join(sorted(substitutes))
         )
+
+
+def say_extrapolations(extrapolations: set[str] | frozenset[str]) -> None:
+    """Name what lies outside the calibrated range."""
+    from qcutsim.cli.output import say
+
+    if extrapolations:
+        say("extrapolated (* in the table): " + "; ".join(sorted(extrapolations)))

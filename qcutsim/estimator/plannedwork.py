@@ -197,8 +197,8 @@ class PlannedWork:
         if self._options.workers == 1:
             return unit.subexperiments
         share = -(-unit.subexperiments // (4 * self._options.workers))
-        features = (0, unit.template.width, unit.template.depth)
-        worthwhile = self._options.times.worthwhile_chunk(features)
+        circuit = (0, unit.template.width, unit.template.depth)
+        worthwhile = self._options.times.worthwhile_chunk(circuit)
         return max(worthwhile or self._options.backend.chunk_subexperiments, share)
 
     @cached_property

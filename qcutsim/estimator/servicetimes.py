@@ -15,7 +15,7 @@ OVERHEAD_SHARE = 0.05
 _FORGETTING = 0.05
 """Weight of the latest task in the mean overhead."""
 
-Features = tuple[int, int, int]
+Circuit = tuple[int, int, int]
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class ServiceTimes:
     """Service times by features of the task, and the overhead of a dispatch, as measured."""
 
     def __init__(self) -> None:
-        self._lines: dict[Features, _Line] = {}
+        self._lines: dict[Circuit, _Line] = {}
         self._overhead_s: float | None = None
 
     def observe(self, classes: Sequence[TaskClass], runs: Sequence[TaskRun]) -> None:
@@ -64,22 +64,22 @@ class ServiceTimes:
                 continue
             of = classes[run.task]
             service_s = run.ended_s - run.started_s - run.injected_delay_s
-            self._lines.setdefault(of.features, _Line()).add(of.subexperiments, service_s)
+            self._lines.setdefault(of.circuit, _Line()).add(of.subexperiments, service_s)
             overhead_s = run.collected_s - run.dispatched_s - (run.ended_s - run.started_s)
             before_s = overhead_s if self._overhead_s is None else self._overhead_s
             self._overhead_s = before_s + _FORGETTING * (overhead_s - before_s)
 
     def expected_s(self, of: TaskClass) -> float:
         """Mean service time of a class in seconds; 0 where nothing like it was seen."""
-        line = self._lines.get(of.features)
+        line = self._lines.get(of.circuit)
         if line is None:
             return 0.0
         fixed_s, each_s = line.fit()
         return fixed_s + each_s * of.subexperiments
 
-    def worthwhile_chunk(self, features: Features) -> int | None:
+    def worthwhile_chunk(self, circuit: Circuit) -> int | None:
         """Subexperiments that make a chunk worth its dispatch; ``None`` before the first."""
-        line = self._lines.get(features)
+        line = self._lines.get(circuit)
         if line is None or self._overhead_s is None:
             return None
         fixed_s, each_s = line.fit()

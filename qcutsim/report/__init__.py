@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tables
 from qcutsim.report.figures import draw_speed_up
+from qcutsim.report.modelplots import draw_profile
+from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.tables import (
     comparison_table,
     error_table,
     policy_tables,
-    profile_notes,
-    profile_table,
     stage_table,
+    summary_lines,
     summary_rows,
     table_notes,
 )
 
 __all__ = [
     "comparison_table",
+    "draw_profile",
     "draw_speed_up",
     "error_table",
+    "evidence_lines",
+    "evidence_page",
+    "evidence_tables",
     "policy_tables",
     "profile_notes",
-    "profile_table",
+    "profile_origin",
+    "profile_tables",
     "stage_table",
+    "summary_lines",
     "summary_rows",
     "table_notes",
 ]

@@ -9,11 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qcutsim.analysis import STAGES, Compared, Comparison, Configuration, Summary, speed_ups
-from qcutsim.calibrate import CalibrationProfile
 from qcutsim.dispatch import PolicyDescription
-
-NOTABLE_WAITING = 0.03
-"""A share of waiting from which a reader is warned; a quiet host stays below 0.01."""
 
 
 def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]]:
@@ -28,6 +24,7 @@ def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]
             "highest_s": summary.highest_s,
             "queries_per_s": summary.queries_per_s,
             "speed_up": ups.get(key),
+            "is_extrapolated": summary.is_extrapolated,
             **{f"{s}_share": v for s, v in zip(STAGES, summary.stage_shares, strict=True)},
         }
         for key, summary in summaries.items()
@@ -39,7 +36,7 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
     shown = _varied(summaries)
     rate = ["queries/s"] if "window" in shown else []
     columns = ["cuts", "labels", "pool", "workers", *shown, "stragglers"]
-    table = _table(title, *columns, "makespan s", *rate, "speed-up")
+    table = make_table(title, *columns, "makespan s", *rate, "speed-up")
     for stage in STAGES:
         table.add_column(f"{stage} %", justify="right")
     for row in summary_rows(summaries):
@@ -50,7 +47,7 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
             str(row["workers"]),
             *(escape(str(row[name])) for name in shown),
             escape(row["stragglers"]) or "-",
-            f"{row['makespan_s']:.3f}",
+            f"{row['makespan_s']:.3f}{'*' if row['is_extrapolated'] else ''}",
             *(_number(row["queries_per_s"]) for _ in rate),
             _number(row["speed_up"]),
             *(f"{100 * row[f'{stage}_share']:.1f}" for stage in STAGES),
@@ -68,8 +65,8 @@ def _varied(configurations: Iterable[Configuration | Compared]) -> list[str]:
 def comparison_table(comparison: Comparison) -> Table:
     """Measured beside simulated, one row a configuration."""
     shown = _varied(comparison.configurations)
-    table = _table(
-        "Measured and simulated (* = a pool size the profile was not calibrated on)",
+    table = make_table(
+        "Measured and simulated (* = not calibrated on: a pool size, or more cuts)",
         "cuts",
         "pool",
         "workers",
@@ -92,7 +89,7 @@ def comparison_table(comparison: Comparison) -> Table:
             escape(row.stragglers) or "-",
             f"{row.measured_makespan_s:.3f}",
             f"{100 * row.measured_spread:.0f}",
-            f"{row.simulated_makespan_s:.3f}",
+            f"{row.simulated_makespan_s:.3f}{'*' if row.is_extrapolated else ''}",
             f"{100 * row.makespan_error:+.1f}",
             _number(row.measured_speed_up),
             _number(row.simulated_speed_up),
@@ -103,7 +100,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def error_table(comparison: Comparison) -> Table:
     """Absolute errors by group."""
-    table = _table(
+    table = make_table(
         "Absolute error of the simulation",
         "group",
         "configurations",
@@ -124,52 +121,12 @@ def error_table(comparison: Comparison) -> Table:
     return table
 
 
-def profile_table(profile: CalibrationProfile) -> Table:
-    """What was calibrated: classes of subexperiments and what sharing does, by pool."""
-    table = _table(
-        f"Profile: pipeline {profile.pipeline}, {profile.shots} shots, {profile.queries} queries",
-        "pool",
-        "shares",
-        "efficiency",
-        "mid-circuit",
-        "width",
-        "depth",
-        "tasks",
-        "service ms",
-        "CPU ms",
-        "idle gap ms",
-    )
-    for kind, pool in sorted(profile.pools.items()):
-        for task in pool.tasks:
-            table.add_row(
-                escape(kind),
-                f"{pool.sharing.capacity} {pool.sharing.resource}",
-                f"{pool.sharing.efficiency:.3f}",
-                str(task.mid_circuit_measurements),
-                str(task.width),
-                str(task.depth),
-                str(task.service_s.samples),
-                f"{1e3 * task.service_s.median:.2f}",
-                f"{1e3 * task.cpu_s.median:.2f}",
-                f"{1e3 * pool.idle_gap_s.median:.2f}",
-            )
-    return table
-
-
-def profile_notes(profile: CalibrationProfile) -> Sequence[str]:
-    """What to know before trusting the profile, a line each."""
-    return [
-        f"pool {kind}: workers alone waited {100 * pool.waiting_share:.0f} % of their time for a "
-        "core; other programs used the host, so expect larger errors or calibrate on a quiet one"
-        for kind, pool in sorted(profile.pools.items())
-        if pool.waiting_share > NOTABLE_WAITING
-    ]
-
-
 def policy_tables(policies: Sequence[PolicyDescription]) -> list[Table]:
     """What each policy does, and then the parameters of those that have some."""
-    overview = _table("Dispatch policies", "policy", "what it does")
-    parameters = _table("Their parameters", "policy", "parameter", "default", "allowed", "meaning")
+    overview = make_table("Dispatch policies", "policy", "what it does")
+    parameters = make_table(
+        "Their parameters", "policy", "parameter", "default", "allowed", "meaning"
+    )
     for policy in policies:
         overview.add_row(escape(policy.kind), escape(policy.summary))
         for one in policy.parameters:
@@ -180,16 +137,20 @@ def policy_tables(policies: Sequence[PolicyDescription]) -> list[Table]:
 
 _TEXT = {
     "allowed",
+    "family",
     "cancel",
     "group",
     "labels",
     "meaning",
+    "model",
     "parameter",
     "policy",
     "pool",
     "reconstruction",
     "shares",
+    "stage",
     "stragglers",
+    "value",
     "what it does",
 }
 """Columns of words; the others hold numbers."""
@@ -197,7 +158,8 @@ _TEXT = {
 _POLICY_WIDTH = len("work_stealing")
 
 
-def _table(title: str, *columns: str) -> Table:
+def make_table(title: str, *columns: str) -> Table:
+    """An empty table; columns of words are aligned to the left."""
     table = Table(title=escape(title), title_justify="left")
     for column in columns:
         table.add_column(
@@ -224,3 +186,13 @@ def table_notes(comparison: Comparison) -> Sequence[str]:
     lines = [f"measured, not simulated: {name}" for name in comparison.only_measured]
     lines += [f"not calibrated, replaced by the nearest class: {s}" for s in comparison.substitutes]
     return lines + [f"simulated, not measured: {name}" for name in comparison.only_simulated]
+
+
+def summary_lines(comparison: Comparison) -> Sequence[str]:
+    """The errors of each group in words."""
+    return [
+        f"{row.group}: {row.configurations} configurations, makespan off by "
+        f"{_percent(row.median_abs_error_makespan)} % in median, "
+        f"{_percent(row.p90_abs_error_makespan)} % at p90"
+        for row in comparison.summaries
+    ]

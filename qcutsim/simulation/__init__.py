@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
+from qcutsim.simulation.draws import QueryDraws, draw_query
 from qcutsim.simulation.farm import Farm, SimulatedQuery
+from qcutsim.simulation.models import ServiceModels, find_models
+from qcutsim.simulation.replicate import replicate
 from qcutsim.simulation.simulate import (
     SIMULATED_NAME,
     Simulation,
@@ -25,6 +27,7 @@ __all__ = [
     "Simulation",
     "draw_query",
     "find_models",
+    "replicate",
     "simulate_scenario",
     "write_simulations",
 ]

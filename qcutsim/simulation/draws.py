@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qcutsim.calibrate import CalibrationProfile, PoolModel, StageModel, TaskModel
 from qcutsim.cell import Cell
 from qcutsim.dispatch import Merge, TaskKind
-from qcutsim.errors import ProfileError
 from qcutsim.seeds import stream
+from qcutsim.simulation.models import ServiceModels
 from qcutsim.stragglers import InjectedDelays, no_delay
-from qcutsim.workload import TaskClass, WorkloadShape
+
+FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,90 +46,6 @@ class QueryDraws:
         return len(self.service_s) - len(self.merges)
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceModels:
-    """What a profile says of one shape on one kind of pool, looked up once.
-
-    ``substitutes`` names the classes that were not calibrated and what stands in for each.
-    """
-
-    pool: PoolModel
-    tasks: tuple[TaskModel, ...]
-    kinds: tuple[TaskKind, ...]
-    task_classes: np.ndarray[tuple[int], np.dtype[np.int64]]
-    partition: tuple[StageModel, float]
-    generate: tuple[StageModel, float]
-    reconstruct: tuple[StageModel, float]
-    substitutes: tuple[str, ...]
-
-
-def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -> ServiceModels:
-    """Look up the models for a cell.
-
-    Raises:
-        ProfileError: the profile is of another pipeline or number of shots, or lacks the pool.
-    """
-    work = cell.workload
-    if (profile.pipeline, profile.shots) != (work.pipeline, work.shots):
-        raise ProfileError(
-            f"the profile was calibrated for pipeline {profile.pipeline!r} at {profile.shots} "
-            f"shots, the scenario asks for {work.pipeline!r} at {work.shots}; "
-            "calibrate on a run with these settings"
-        )
-    kind = cell.pool.kind
-    if kind == "dedicated" and kind not in profile.pools:
-        kind = "processes"  # a dedicated worker is one that shares its host with nobody
-    if kind not in profile.pools:
-        raise ProfileError(
-            f"the profile holds no pool {kind!r} (it has {', '.join(sorted(profile.pools))}); "
-            f"calibrate on a run with 'pool.kind: {kind}'"
-        )
-    pool = profile.pools[kind]
-    found = [_nearest(pool, wanted) for wanted in shape.classes]
-    substitutes = tuple(
-        f"{wanted.features} by {model.features}"
-        for wanted, model in zip(shape.classes, found, strict=True)
-        if wanted.features != model.features
-    )
-    return ServiceModels(
-        pool=pool,
-        tasks=tuple(found),
-        kinds=tuple(
-            TaskKind(wanted.partition, wanted.structure, model.service_s.mean)
-            for wanted, model in zip(shape.classes, found, strict=True)
-        ),
-        task_classes=np.array(shape.task_classes()),
-        partition=_stage(profile.partition, work.partition_labels, 1),
-        generate=_stage(profile.generate, work.partition_labels, shape.subexperiments),
-        reconstruct=_stage(
-            profile.reconstruct, work.partition_labels, shape.reconstruction_work(work.shots)
-        ),
-        substitutes=substitutes,
-    )
-
-
-def _nearest(pool: PoolModel, wanted: TaskClass) -> TaskModel:
-    """The class with the same features, else the one that differs least.
-
-    Mid-circuit measurements count first: they explain nearly all of the service time.
-    """
-    return min(
-        pool.tasks,
-        key=lambda model: tuple(
-            abs(has - want) for has, want in zip(model.features, wanted.features, strict=True)
-        ),
-    )
-
-
-def _stage(models: tuple[StageModel, ...], labels: str, work: int) -> tuple[StageModel, float]:
-    """The model of these labels, else the largest calibrated one, scaled by its work."""
-    for model in models:
-        if model.partition_labels == labels:
-            return model, 1.0
-    largest = max(models, key=lambda model: model.work)
-    return largest, work / largest.work
-
-
 def draw_query(
     models: ServiceModels,
     cell: Cell,
@@ -138,30 +54,44 @@ def draw_query(
     repetition: int,
     index: int,
     replication: int = 0,
+    calibration: int | None = None,
 ) -> QueryDraws:
     """Draw one query.
 
     Pools, workers and policies are not part of a draw's key, so that configurations are compared
     under common random numbers; stragglers are those of the real run with the same seed.
+
+    Args:
+        models: of the cell.
+        cell: what is simulated.
+        seed: of the scenario.
+        repetition: of the query; what a round does to all of its queries is drawn by it.
+        index: of the query in its repetition.
+        replication: of the simulation.
+        calibration: bootstrap draw of the profile that holds; ``None``: its best estimate.
     """
     key = (replication, repetition, index)
     tasks = len(models.task_classes)
 
-    def uniform(purpose: str, size: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def uniform(purpose: str, size: int) -> FloatArray:
         return stream(seed, purpose, *key).random(size)
 
+    pool, overhead = models.pool, 1.0
+    if calibration is not None and pool.overhead_bootstrap:
+        overhead = pool.overhead_bootstrap[calibration % len(pool.overhead_bootstrap)]
+    round_factor = _factor(pool.effects.round_sd, stream(seed, "round", *key[:2]))
+    query_factor = _factor(pool.effects.query_sd, stream(seed, "query effect", *key))
     stage_u = uniform("stages", 3)
-    service_u = uniform("service", tasks)
-    service = np.empty(tasks)
-    for number, model in enumerate(models.tasks):
-        members = models.task_classes == number
-        service[members] = model.service_s.at(service_u[members])
-    collect = models.pool.collect_s.at(uniform("collect", tasks))
-    share = models.pool.collect_cpu_share
     stages = [
-        float(model.seconds.at(stage_u[i : i + 1])[0]) * scale
-        for i, (model, scale) in enumerate((models.partition, models.generate, models.reconstruct))
+        float(scaled.model.at(stage_u[i : i + 1])[0]) * scaled.bootstrap(calibration) * round_factor
+        for i, scaled in enumerate(models.stages)
     ]
+    service = _service(models, uniform("service", tasks), calibration)
+    service *= round_factor * query_factor
+    if pool.stragglers.probability > 0:
+        service += pool.stragglers.at(uniform("natural straggler", tasks))
+    collect = pool.collect_s.at(uniform("collect", tasks)) * overhead
+    share = pool.collect_cpu_share
     return QueryDraws(
         partition_s=stages[0],
         generate_s=stages[1],
@@ -169,9 +99,24 @@ def draw_query(
         service_s=service.tolist(),
         collect_cpu_s=(collect * share).tolist(),
         collect_latency_s=(collect * (1 - share)).tolist(),
-        dispatch_s=models.pool.dispatch_s.at(uniform("dispatch", tasks)).tolist(),
-        start_s=models.pool.start_s.at(uniform("start", tasks)).tolist(),
+        dispatch_s=(pool.dispatch_s.at(uniform("dispatch", tasks)) * overhead).tolist(),
+        start_s=(pool.start_s.at(uniform("start", tasks)) * overhead).tolist(),
         delay_s=InjectedDelays(cell.stragglers, seed, tasks, repetition=repetition, index=index),
         kinds=models.kinds,
         kind_of=tuple(models.task_classes.tolist()),
     )
+
+
+def _factor(spread: float, rng: np.random.Generator) -> float:
+    """A lognormal factor of median 1."""
+    return float(np.exp(spread * rng.standard_normal())) if spread > 0 else 1.0
+
+
+def _service(
+    models: ServiceModels, probabilities: FloatArray, calibration: int | None
+) -> FloatArray:
+    service: FloatArray = np.empty(len(models.task_classes))
+    for number, scaled in enumerate(models.tasks):
+        members = models.task_classes == number
+        service[members] = scaled.model.at(probabilities[members]) * scaled.bootstrap(calibration)
+    return service

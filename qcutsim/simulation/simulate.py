@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
-from qcutsim.calibrate import CalibrationProfile, PoolModel
+from qcutsim.calibrate import CalibrationProfile, PoolModel, Sharing
 from qcutsim.cell import Cell, record_fields
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
-from qcutsim.errors import ExecutionError, InputError, ScenarioError
+from qcutsim.errors import ExecutionError, InputError, ProfileError, ScenarioError
 from qcutsim.files import exists, make_folder
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
@@ -27,8 +28,9 @@ from qcutsim.records import (
 )
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
-from qcutsim.simulation.draws import QueryDraws, ServiceModels, draw_query, find_models
+from qcutsim.simulation.draws import QueryDraws, draw_query
 from qcutsim.simulation.farm import Farm, SimulatedQuery
+from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun
 from qcutsim.workload import WorkloadShape, load_shape
@@ -47,6 +49,7 @@ class _Numbered:
     repetition: int
     index: int
     replication: int
+    calibration: int | None
     draws: QueryDraws
 
 
@@ -54,15 +57,20 @@ class _Numbered:
 class Simulation:
     """A scenario under a profile.
 
-    ``substitutes`` collects, while records are made, which classes of subexperiment were not
-    calibrated and what stood in for them.
+    ``extrapolate`` lets cells lie outside the calibrated range. While records are made,
+    ``substitutes`` collects which classes of subexperiment were not calibrated and what stood in
+    for them, ``extrapolations`` in what cells lay outside. ``calibration_draws``: replication r is
+    made under the profile's bootstrap draw r - 1, the first one under its best estimate.
     """
 
     scenario: Scenario
     profile: CalibrationProfile
     with_tasks: bool = False
     with_events: bool = False
+    extrapolate: bool = False
+    calibration_draws: bool = False
     substitutes: set[str] = field(default_factory=set)
+    extrapolations: set[str] = field(default_factory=set)
     _next_query: int = 0
 
     def run_record(self) -> RunRecord:
@@ -78,29 +86,55 @@ class Simulation:
             profile_key=self.profile.key,
         )
 
-    def cell_records(self, cell: Cell) -> Iterator[Record]:
+    def cell_records(
+        self, cell: Cell, replications: Iterable[int] | None = None
+    ) -> Iterator[Record]:
         """Simulate one cell: its query records, with task and event records where asked.
+
+        Args:
+            cell: of the scenario.
+            replications: which; by default as many as the scenario says.
 
         Raises:
             ScenarioError: the cell says too little to be simulated, or asks for what cannot be.
             ProfileError: the profile or the shipped shapes do not hold what the cell needs.
         """
-        _check_simulable(self.scenario, cell)
-        work = cell.workload
-        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
-        models = find_models(self.profile, cell, shape)
+        shape, models = self.look_up(cell)
         self.substitutes.update(models.substitutes)
-        for replication in range(self.scenario.replications):
+        self.extrapolations.update(models.extrapolations)
+        chosen = range(self.scenario.replications) if replications is None else replications
+        for replication in chosen:
             for repetition in range(self.scenario.repetitions):
                 queries = [
                     self._numbered(models, cell, repetition, index, replication)
                     for index in range(cell.queries)
                 ]
-                yield from self._simulate(cell, shape, models.pool, queries)
+                yield from self._simulate(cell, shape, models, queries)
+
+    def look_up(self, cell: Cell) -> tuple[WorkloadShape, ServiceModels]:
+        """The shape and the models of a cell.
+
+        Raises:
+            ScenarioError: the cell says too little to be simulated, or asks for what cannot be.
+            ProfileError: there is no shape or model, or the cell lies outside the calibrated
+                range.
+        """
+        _check_simulable(self.scenario, cell)
+        work = cell.workload
+        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
+        models = find_models(self.profile, cell, shape)
+        if models.extrapolations and not self.extrapolate:
+            raise ProfileError(
+                f"{self.scenario.source or self.scenario.name}: outside what the profile was "
+                f"calibrated on: {'; '.join(models.extrapolations)}; calibrate on a run that "
+                "holds it, or add --extrapolate to simulate it all the same"
+            )
+        return shape, models
 
     def _numbered(
         self, models: ServiceModels, cell: Cell, repetition: int, index: int, replication: int
     ) -> _Numbered:
+        calibration = replication - 1 if self.calibration_draws and replication else None
         draws = draw_query(
             models,
             cell,
@@ -108,18 +142,21 @@ class Simulation:
             repetition=repetition,
             index=index,
             replication=replication,
+            calibration=calibration,
         )
         self._next_query += 1
-        return _Numbered(self._next_query - 1, repetition, index, replication, draws)
+        number = self._next_query - 1
+        return _Numbered(number, repetition, index, replication, calibration, draws)
 
     def _simulate(
-        self, cell: Cell, shape: WorkloadShape, pool: PoolModel, queries: list[_Numbered]
+        self, cell: Cell, shape: WorkloadShape, models: ServiceModels, queries: list[_Numbered]
     ) -> Iterator[Record]:
+        pool = models.pool
         events: list[Record] = []
         farm = Farm(
             Dispatcher(make_policy(cell.policy_config), timeout_s=cell.timeout_s),
             cell.pool.workers,
-            _host(cell, pool),
+            host_of(cell, pool.sharing, queries[0].calibration),
             _recorder(events, queries[0].number) if self.with_events else None,
             cancel=cell.cancel_mode,
             restart_s=cell.pool.restart_s or 0.0,
@@ -142,7 +179,11 @@ class Simulation:
         farm.run()
         yield from events
         for query in queries:
-            yield from self._records(cell, shape, pool, query, simulated[query.number])
+            done = simulated[query.number]
+            for record in self._records(cell, shape, pool, query, done):
+                if type(record) is QueryRecord:
+                    record.is_extrapolated = bool(models.extrapolations)
+                yield record
 
     def _records(
         self,
@@ -188,6 +229,7 @@ def simulate_scenario(
     *,
     with_tasks: bool = False,
     with_events: bool = False,
+    extrapolate: bool = False,
     on_progress: ProgressCallback = no_progress,
 ) -> tuple[Path, Simulation]:
     """Simulate every cell of a scenario and write ``simulated.jsonl`` into ``out_dir``.
@@ -201,6 +243,7 @@ def simulate_scenario(
         out_dir: made if need be.
         with_tasks: also write a record a task.
         with_events: also write what the dispatcher saw and decided.
+        extrapolate: also simulate what lies outside the calibrated range; its records say so.
         on_progress: called with (cells done, all cells).
 
     Returns:
@@ -208,7 +251,8 @@ def simulate_scenario(
 
     Raises:
         InputError: ``out_dir`` holds a simulation already, or cannot be written.
-        ProfileError: the profile does not hold what a cell needs; nothing is left behind.
+        ProfileError: the profile does not hold what a cell needs, or a cell lies outside the
+            calibrated range; nothing is left behind.
     """
     out = Path(out_dir)
     log = out / SIMULATED_NAME
@@ -216,12 +260,15 @@ def simulate_scenario(
         raise InputError(
             f"{log}: exists; qcutsim overwrites nothing: give another --out, or move it away"
         )
-    simulation = Simulation(scenario, profile, with_tasks=with_tasks, with_events=with_events)
+    simulation = Simulation(
+        scenario,
+        profile,
+        with_tasks=with_tasks,
+        with_events=with_events,
+        extrapolate=extrapolate,
+    )
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
-        work = cell.workload
-        _check_simulable(scenario, cell)
-        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
-        find_models(profile, cell, shape)
+        simulation.look_up(cell)
     make_folder(out)
     return write_simulations([simulation], log, on_progress), simulation
 
@@ -277,10 +324,20 @@ def write_simulations(
     return log
 
 
-def _host(cell: Cell, pool: PoolModel) -> SharedHost[Callable[[], None]] | None:
+def host_of(
+    cell: Cell, sharing: Sharing, calibration: int | None = None
+) -> SharedHost[Callable[[], None]] | None:
+    """What coordinator and workers share, fresh; ``None``: nothing."""
     if cell.pool.kind == "dedicated":
         return None
-    return SharedHost(pool.sharing.capacity, pool.sharing.efficiency)
+    drawn = 1.0
+    if calibration is not None and sharing.bootstrap:
+        drawn = sharing.bootstrap[calibration % len(sharing.bootstrap)]
+    if sharing.resource == "learned":
+        busy = np.arange(1, max(sharing.sizes) + 1)
+        rates = np.interp(busy, sharing.sizes, sharing.rates)
+        return SharedHost(1, rates=[1.0, *(rates[1:] * drawn).tolist()])
+    return SharedHost(sharing.capacity, min(sharing.efficiency * drawn, 1.0))
 
 
 def _efficiency(cell: Cell, pool: PoolModel) -> float:

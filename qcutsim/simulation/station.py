@@ -8,6 +8,7 @@ implementation serves the SimPy driver and the fake workers of the conformance g
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 J = TypeVar("J")
@@ -19,13 +20,15 @@ class SharedHost(Generic[J]):
     Args:
         capacity: cores, or 1 for a lock.
         efficiency: in (0, 1]; what sharing itself costs.
+        rates: instead, the rate r(n) of 1, 2, ... busy jobs; the last one holds for more.
     """
 
-    def __init__(self, capacity: int, efficiency: float = 1.0) -> None:
+    def __init__(self, capacity: int, efficiency: float = 1.0, rates: Sequence[float] = ()) -> None:
         if capacity < 1 or not 0 < efficiency <= 1:
             raise ValueError(f"capacity {capacity} or efficiency {efficiency} out of range")
         self._capacity = capacity
         self._efficiency = efficiency
+        self._rates = tuple(rates)
         self._jobs: list[tuple[float, int, J]] = []
         self._entered = 0
         self._work = 0.0
@@ -39,6 +42,8 @@ class SharedHost(Generic[J]):
         jobs = len(self._jobs)
         if jobs <= 1:
             return 1.0
+        if self._rates:
+            return self._rates[min(jobs, len(self._rates)) - 1] / jobs
         return min(1.0, self._capacity / jobs) * self._efficiency
 
     def _advance(self, now_s: float) -> None:

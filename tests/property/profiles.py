@@ -54,7 +54,7 @@ def known_profile(cores: int) -> CalibrationProfile:
                     service_s=lognormal(rng, 0.03 if mid else 0.003),
                     cpu_s=QuantileTable.constant(0.003),
                 )
-                for mid, width, depth in classes
+                for mid, width, depth, _ in classes
             ),
         )
 

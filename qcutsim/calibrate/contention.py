@@ -1,0 +1,154 @@
+"""What workers of one host share: structure where the logs show it, else what they were seen to do.
+
+Structure: processes share the host's cores, threads one interpreter lock. The efficiency is what
+structure leaves over: CPU time of the same work alone, divided by that of two or more workers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from qcutsim.calibrate.profile import Sharing
+from qcutsim.calibrate.resampling import Resampling
+from qcutsim.calibrate.samples import Features, QuerySample, classes_of
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+FEWEST_TO_COMPARE = 5
+"""CPU times of a class are compared where at least so many are known alone and shared."""
+
+_UNLIMITED = 2**31
+
+
+def fit_sharing(
+    kind: str, samples: Sequence[QuerySample], cores: int | None, resampling: Resampling
+) -> Sharing:
+    """What ``kind`` of pool shares.
+
+    Args:
+        kind: of the pool.
+        samples: all queries on it; ``resampling`` has weights of the same, in this order.
+        cores: of the host, ``None`` where the logs do not tell.
+        resampling: for the uncertainty.
+    """
+    if kind == "dedicated":
+        return Sharing(
+            resource="cores", capacity=_UNLIMITED, efficiency=1.0, efficiency_from="dedicated"
+        )
+    if cores is None:
+        return _learned(samples, resampling)
+    if kind == "threads":
+        ratios, source = _process_cpu_ratios, "process CPU time"
+        resource, capacity = "lock", 1
+    else:
+        ratios, source = _task_cpu_ratios, "CPU time of the tasks"
+        resource, capacity = "cores", cores
+    efficiency, source = _efficiency(ratios(samples, np.ones(len(samples))), source)
+    drawn = [_efficiency(ratios(samples, w), "")[0] / efficiency for w in resampling.weights]
+    return Sharing(
+        resource=resource,  # type: ignore[arg-type]
+        capacity=capacity,
+        efficiency=efficiency,
+        efficiency_from=source,
+        bootstrap=tuple(drawn),
+    )
+
+
+def _efficiency(ratios: list[float], source: str) -> tuple[float, str]:
+    if not ratios:
+        return 1.0, "assumed: no pool of two or more workers"
+    found = float(min(np.median(ratios), 1.0))
+    return found, f"{source}, {len(ratios)} comparisons of one worker with more"
+
+
+def _process_cpu_ratios(samples: Sequence[QuerySample], weights: FloatArray) -> list[float]:
+    seen: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for sample, weight in zip(samples, weights, strict=True):
+        query = sample.query
+        if query.process_cpu_s is not None and weight > 0:
+            key = (query.partition_labels, query.workers)
+            seen[key] += [query.process_cpu_s] * int(weight)
+    usual = {key: float(np.median(seconds)) for key, seconds in seen.items()}
+    return [
+        usual[labels, 1] / seconds
+        for (labels, workers), seconds in usual.items()
+        if workers > 1 and (labels, 1) in usual and min(seconds, usual[labels, 1]) > 0
+    ]
+
+
+def _task_cpu_ratios(samples: Sequence[QuerySample], weights: FloatArray) -> list[float]:
+    """By class: mean CPU time of a task alone over that on a shared host."""
+    seen: dict[bool, dict[Features, list[float]]] = {True: {}, False: {}}
+    for sample, weight in zip(samples, weights, strict=True):
+        if weight <= 0:
+            continue
+        sums = seen[sample.query.workers == 1]
+        for features, cpu_s, count in sample_class_sums(sample, sample.cpu_s):
+            total = sums.setdefault(features, [0.0, 0.0])
+            total[0] += weight * cpu_s
+            total[1] += weight * count
+    alone, shared = seen[True], seen[False]
+    return [
+        (alone[features][0] / alone[features][1]) / (seconds / count)
+        for features, (seconds, count) in shared.items()
+        if count >= FEWEST_TO_COMPARE
+        and alone.get(features, (0.0, 0.0))[1] >= FEWEST_TO_COMPARE
+        and min(seconds, alone[features][0]) > 0
+    ]
+
+
+def sample_class_sums(sample: QuerySample, values: FloatArray) -> list[tuple[Features, float, int]]:
+    """(class, sum of the known values, how many are known) of one query's tasks."""
+    found = []
+    for features in classes_of([sample]):
+        own = values[(sample.features == features).all(axis=1)]
+        known = own[~np.isnan(own)]
+        if known.size:
+            found.append((features, float(known.sum()), known.size))
+    return found
+
+
+def _learned(samples: Sequence[QuerySample], resampling: Resampling) -> Sharing:
+    """The rate at which pools of each size got through the work of one worker."""
+    sizes = sorted({sample.query.workers for sample in samples})
+    if sizes[0] != 1 or len(sizes) < 2:
+        return Sharing(
+            resource="unknown",
+            capacity=1,
+            efficiency=1.0,
+            efficiency_from="the logs tell neither the host's cores nor how larger pools fare",
+        )
+    rates_of = _rates(samples, sizes)
+    rates = rates_of(np.ones(len(samples)))
+    drawn = [float(rates_of(w)[-1] / rates[-1]) for w in resampling.weights]
+    return Sharing(
+        resource="learned",
+        capacity=sizes[-1],
+        efficiency=1.0,
+        efficiency_from=f"makespans of pools of {', '.join(map(str, sizes))}",
+        sizes=tuple(sizes),
+        rates=tuple(float(rate) for rate in rates),
+        bootstrap=tuple(ratio if np.isfinite(ratio) else 1.0 for ratio in drawn),
+    )
+
+
+def _rates(samples: Sequence[QuerySample], sizes: list[int]) -> Callable[[FloatArray], FloatArray]:
+    labels = sorted({sample.query.partition_labels for sample in samples})
+
+    def rates(weights: FloatArray) -> FloatArray:
+        seconds = np.zeros((len(labels), len(sizes)))
+        count = np.zeros_like(seconds)
+        for sample, weight in zip(samples, weights, strict=True):
+            place = labels.index(sample.query.partition_labels), sizes.index(sample.query.workers)
+            seconds[place] += weight * sample.query.execute_s
+            count[place] += weight
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = seconds / count
+            found = np.nanmean(mean[:, :1] / mean, axis=0)
+        return np.asarray(np.where(np.isfinite(found), found, 1.0))
+
+    return rates
