@@ -23,13 +23,14 @@ from qcutsim.analysis import (
     gather,
     rank_policies,
 )
+from qcutsim.assessment import assess_profile
 from qcutsim.calibrate import CalibrationProfile, calibrate_logs, query_filter
 from qcutsim.cell import Cell
 from qcutsim.errors import LogError
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_records
 from qcutsim.scenario import Scenario
-from qcutsim.simulation import Simulation, replicate
+from qcutsim.simulation import Simulation, discrepancies, replicate
 
 CALIBRATED_ON = ("workers<=2", "straggler_probability=0", "cuts<=2", "cuts>=1", "policy=eager")
 """The stated part; everything else is held out."""
@@ -148,7 +149,10 @@ def validate_logs(
         raise LogError(f"{', '.join(map(str, paths))}: holds a simulated run; give measured logs")
     pipelines = sorted({key.pipeline for key in found.measured})
     profiles = {
-        name: calibrate_logs(paths, only=[f"pipeline={name}", *CALIBRATED_ON]) for name in pipelines
+        name: assess_profile(
+            calibrate_logs(paths, only=[f"pipeline={name}", *CALIBRATED_ON]), paths
+        )
+        for name in pipelines
     }
     predicted, outside = _predict(found, profiles, replications, on_progress)
     alternatives = partial(alternatives_of, found.measured)
@@ -208,10 +212,12 @@ def _predict(
         text for simulation, cell in work for text in simulation.look_up(cell)[1].extrapolations
     }
     predicted = {}
-    for (_, cell), totals in zip(work, replicate(work, replications, on_progress), strict=True):
-        medians = np.median(totals, axis=1)
-        estimate_s = float(np.median(totals))
-        predicted[configuration_of[cell.key]] = Prediction(estimate_s, medians)
+    replicated = replicate(work, replications, on_progress)
+    for (simulation, cell), totals in zip(work, replicated, strict=True):
+        medians_s = np.median(totals, axis=1)
+        off = discrepancies(simulation.profile, simulation.scenario, cell, replications)
+        made = Prediction(float(np.median(medians_s)), medians_s * off)
+        predicted[configuration_of[cell.key]] = made
     return predicted, outside
 
 

@@ -7,7 +7,7 @@ structure leaves over: CPU time of the same work alone, divided by that of two o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,36 @@ def sample_class_sums(sample: QuerySample, values: FloatArray) -> list[tuple[Fea
         if known.size:
             found.append((features, float(known.sum()), known.size))
     return found
+
+
+def shared_wait_s(
+    samples: Sequence[QuerySample], cores: int, usual_s: Mapping[Features, float], gap_s: float
+) -> float:
+    """Mean seconds by which a worker's cycle is longer than its work and an idle gap.
+
+    From pools of at least two workers, but no more than cores: there a core is free for each, and
+    what is missing is not explained by sharing.
+
+    Args:
+        samples: queries on the pool.
+        cores: of the host.
+        usual_s: service time of each class on a shared host, in seconds.
+        gap_s: mean idle gap of a worker alone.
+    """
+    total_s, cycles = 0.0, 0
+    for sample in samples:
+        if not (1 < sample.query.workers <= cores and sample.is_whole):
+            continue
+        for worker in np.unique(sample.worker):
+            own = np.flatnonzero(sample.worker == worker)
+            order = own[np.argsort(sample.started_s[own], kind="stable")]
+            cycle_s = np.diff(sample.started_s[order]) - sample.delay_s[order][:-1]
+            for seconds, features in zip(cycle_s, sample.features[order], strict=False):
+                a, b, c, d = (int(value) for value in features)
+                if (a, b, c, d) in usual_s:
+                    total_s += seconds - usual_s[a, b, c, d] - gap_s
+                    cycles += 1
+    return max(total_s / cycles, 0.0) if cycles else 0.0
 
 
 def _learned(samples: Sequence[QuerySample], resampling: Resampling) -> Sharing:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from qcutsim.calibrate.families import choose_family
@@ -20,6 +21,7 @@ from qcutsim.calibrate.samples import QuerySample, Samples, manifests_of, thinne
 from qcutsim.calibrate.scales import Scale, fit_stage_scale
 from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import QuantileTable
+from qcutsim.calibrate.warmup import fit_warm_up, is_warm
 from qcutsim.errors import CalibrationError
 from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_queries
 
@@ -69,9 +71,11 @@ def _fit(
         )
     pipeline, shots = _one_kind(warm)
     _refuse_mixtures(samples.runs)
-    resampling = Resampling(warm)
-    pools = dict(_pools(samples, warm, shots))
-    stages = {name: _stage_models(name, warm, resampling) for name in _STAGES}
+    warm_up = {kind: fit_warm_up(own) for kind, own in _by_pool(warm).items()}
+    steady = [sample for sample in warm if is_warm(sample, warm_up[sample.query.pool])]
+    resampling = Resampling(steady)
+    pools = dict(_pools(samples, steady, shots, warm_up))
+    stages = {name: _stage_models(name, steady, resampling) for name in _STAGES}
     delays = np.concatenate([sample.delay_s for sample in warm])
     delayed = delays[delays > 0]
     lacks = [line for kind, pool in pools.items() for line in lacks_of(kind, pool)]
@@ -111,14 +115,24 @@ def _one_kind(warm: Sequence[QuerySample]) -> tuple[str, int]:
     return kind
 
 
+def _by_pool(samples: Sequence[QuerySample]) -> dict[str, list[QuerySample]]:
+    found: dict[str, list[QuerySample]] = {}
+    for sample in samples:
+        found.setdefault(sample.query.pool, []).append(sample)
+    return found
+
+
 def _pools(
-    samples: Samples, warm: Sequence[QuerySample], shots: int
+    samples: Samples,
+    steady: Sequence[QuerySample],
+    shots: int,
+    warm_up: Mapping[str, tuple[float, ...]],
 ) -> Iterator[tuple[str, PoolModel]]:
     cores = samples.runs[0].manifest.machine.cores
-    for kind in dict.fromkeys(sample.query.pool for sample in warm):
-        own = [sample for sample in warm if sample.query.pool == kind]
+    for kind, own in _by_pool(steady).items():
         cold = [sample for sample in samples.cold if sample.query.pool == kind]
-        yield kind, fit_pool(kind, own, cold, cores, shots, Resampling(own))
+        pool = fit_pool(kind, own, cold, cores, shots, Resampling(own))
+        yield kind, msgspec.structs.replace(pool, warm_up=warm_up[kind])
 
 
 def _refuse_mixtures(runs: Sequence[RunRecord]) -> None:
@@ -169,7 +183,11 @@ def _work(stage: str, query: QueryRecord) -> int:
 
 
 def _seconds(stage: str, query: QueryRecord) -> float:
+    """Of a stage; what passes between the stages of a query counts as generation."""
     seconds: float = getattr(query, f"{stage}_s")
+    if stage == "generate":
+        stages_s = query.partition_s + query.generate_s + query.execute_s + query.reconstruct_s
+        seconds += max(query.total_s - stages_s, 0.0)
     return seconds
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qcutsim.calibrate.contention import fit_sharing
+from qcutsim.calibrate.contention import fit_sharing, shared_wait_s
 from qcutsim.calibrate.effects import FittedEffects, fit_effects
 from qcutsim.calibrate.families import choose_family
 from qcutsim.calibrate.profile import PoolModel, TaskModel
@@ -100,14 +100,20 @@ def fit_pool(
     share = (cpu_per_task_s - dispatch.mean) / collect.mean if collect.mean > 0 else 0.0
     tasks, fitted, stragglers = _tasks(kind, alone, samples, resampling)
     payload, result = _mean_bytes(samples)
+    sharing, idle_gap = fit_sharing(kind, samples, cores, resampling), QuantileTable.of(gaps.idle_s)
+    wait_s = 0.0
+    if sharing.resource == "cores" and cores is not None:
+        usual_s = {model.features: model.service_s.mean / sharing.efficiency for model in tasks}
+        wait_s = shared_wait_s(samples, cores, usual_s, idle_gap.mean)
     return PoolModel(
         workers=tuple(sorted({sample.query.workers for sample in samples})),
-        sharing=fit_sharing(kind, samples, cores, resampling),
+        sharing=sharing,
+        shared_wait_s=wait_s,
         collect_s=collect,
         collect_cpu_share=min(max(share, 0.0), 1.0),
         dispatch_s=dispatch,
         start_s=QuantileTable.of(alone.start_s),
-        idle_gap_s=QuantileTable.of(gaps.idle_s),
+        idle_gap_s=idle_gap,
         coordinator_cpu_per_task_s=cpu_per_task_s,
         waiting_share=_waiting_share(alone),
         tasks=tasks,
@@ -170,7 +176,10 @@ def _tasks(
     stragglers = fit_stragglers((alone.service_s - medians)[late], len(residual))
     usual = ~late
     fitted = fit_effects(
-        np.log(np.maximum(residual[usual], 1e-12)), alone.query[usual], _rounds(samples)
+        np.log(np.maximum(residual[usual], 1e-12)),
+        alone.query[usual],
+        np.array([_execute_log(sample) for sample in samples]),
+        _places(samples),
     )
     service = alone.service_s[usual] / np.exp(fitted.of_task)
     models = []
@@ -207,16 +216,22 @@ def _task_model(
     )
 
 
-def _rounds(samples: Sequence[QuerySample]) -> IntArray:
-    """Number of each query's round: a repetition of a run."""
-    numbers: dict[tuple[int, int], int] = {}
-    return np.array(
-        [
-            numbers.setdefault((sample.run, sample.query.repetition), len(numbers))
-            for sample in samples
-        ],
-        np.int64,
-    )
+def _places(samples: Sequence[QuerySample]) -> IntArray:
+    """Numbers of each query's configuration and block."""
+    configurations: dict[str, int] = {}
+    blocks: dict[tuple[int, int, str], int] = {}
+    places = []
+    for sample in samples:
+        query = sample.query
+        block = (sample.run, query.repetition, query.cell)
+        configuration = configurations.setdefault(query.cell, len(configurations))
+        places.append((configuration, blocks.setdefault(block, len(blocks))))
+    return np.array(places, np.int64).reshape(-1, 2)
+
+
+def _execute_log(sample: QuerySample) -> float:
+    is_delayed = bool(sample.delay_s.any())
+    return float("nan") if is_delayed else float(np.log(max(sample.query.execute_s, 1e-9)))
 
 
 def _scale(tasks: Sequence[TaskModel], shots: int) -> Scale:
@@ -329,5 +344,5 @@ def lacks_of(kind: str, pool: PoolModel) -> Iterator[str]:
             f"pool {kind!r}: no pool of two or more workers; that sharing the host costs nothing "
             "beyond its cores is assumed: a run with 'pool.workers: 2' would tell"
         )
-    if not pool.is_coarse and pool.effects.rounds < 2:
-        yield f"pool {kind!r}: one round only; how rounds differ is not known"
+    if not pool.is_coarse and pool.effects.blocks < 2:
+        yield f"pool {kind!r}: one repetition only; how they differ is not known"

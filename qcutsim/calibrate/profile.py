@@ -84,7 +84,9 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``collect_s_per_byte`` are what a byte of payload or result more than ``payload_bytes`` and
     ``result_bytes`` (the means) costs. ``waiting_share`` is the part of the service of a worker
     alone in which it got no CPU: more than a few per cent mean that other programs used the host.
-    ``cold_start_s`` is how much longer a worker's first task takes. ``scale`` stands in for
+    ``shared_wait_s`` is how much longer a worker of a larger pool is idle between two tasks although
+    a core is free: the system wakes it where another one runs. ``cold_start_s`` is how much longer a worker's first task takes, ``warm_up`` the factors on the
+    time of the first queries of a block. ``scale`` stands in for
     classes that were not calibrated.
     """
 
@@ -103,10 +105,12 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     effects: Effects = Effects()
     stragglers: NaturalStragglers = NaturalStragglers()
     cold_start_s: QuantileTable | None = None
+    warm_up: Ratios = ()
     payload_bytes: float = 0.0
     result_bytes: float = 0.0
     dispatch_s_per_byte: float = 0.0
     collect_s_per_byte: float = 0.0
+    shared_wait_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_S)] = 0.0
     overhead_bootstrap: Ratios = ()
 
 
@@ -134,7 +138,9 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     The work measure of ``generate`` is subexperiments, of ``reconstruct`` coefficients x
     partitions x shots (the per-shot loop) or the steps of the contraction, of ``partition`` the
     number of partitions. ``scales`` has, for each stage, how its seconds grow with that measure.
-    ``lacks`` names in words what the logs could not tell.
+    ``lacks`` names in words what the logs could not tell. ``discrepancy_sd`` is by how much the
+    logarithm of a simulated makespan misses the measured one on the ``assessed`` configurations it
+    was calibrated on, beyond what their queries' spread explains.
     """
 
     schema: int
@@ -150,6 +156,8 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     cuts: tuple[Count, ...] = ()
     lacks: tuple[str, ...] = ()
     bootstrap_draws: Count = 0
+    discrepancy_sd: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    assessed: Count = 0
     partition: Stages
     generate: Stages
     reconstruct: Stages

@@ -108,7 +108,7 @@ def _pool_rows(pool: PoolModel) -> list[tuple[str, str]]:
         ("collection us a task", _microseconds(pool.collect_s.mean, pool.collect_s_per_byte)),
         ("of it the coordinator's", f"{100 * pool.collect_cpu_share:.0f} %"),
         ("idle gap us between two tasks", f"{1e6 * pool.idle_gap_s.median:.1f}"),
-        ("spread between rounds", f"{100 * effects.round_sd:.1f} % ({effects.rounds} rounds)"),
+        ("spread between blocks", f"{100 * effects.block_sd:.1f} % ({effects.blocks} blocks)"),
         ("spread between queries", f"{100 * effects.query_sd:.1f} % ({effects.queries} queries)"),
         ("spread between tasks", f"{100 * effects.task_sd:.1f} %"),
         ("stragglers not injected", f"{100 * late.probability:.2f} % of the tasks"),
@@ -117,6 +117,9 @@ def _pool_rows(pool: PoolModel) -> list[tuple[str, str]]:
     if late.excess_s is not None:
         tail = f", tail index {late.tail.shape:.2f}" if late.tail else ""
         rows.append(("their excess ms", f"{1e3 * late.excess_s.median:.2f} in median{tail}"))
+    if pool.warm_up:
+        factors = ", ".join(f"{factor:.2f}" for factor in pool.warm_up)
+        rows.append(("first queries of a block, factor", factors))
     if pool.cold_start_s is not None:
         rows.append(("first task of a worker, more ms", f"{1e3 * pool.cold_start_s.median:.1f}"))
     if pool.scale is not None:

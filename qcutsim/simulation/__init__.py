@@ -5,7 +5,7 @@ from __future__ import annotations
 from qcutsim.simulation.draws import QueryDraws, draw_query
 from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.models import ServiceModels, find_models
-from qcutsim.simulation.replicate import replicate
+from qcutsim.simulation.replicate import discrepancies, replicate
 from qcutsim.simulation.simulate import (
     SIMULATED_NAME,
     Simulation,
@@ -25,6 +25,7 @@ __all__ = [
     "SimulatedRun",
     "SimulatedWorkers",
     "Simulation",
+    "discrepancies",
     "draw_query",
     "find_models",
     "replicate",

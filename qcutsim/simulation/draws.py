@@ -65,7 +65,7 @@ def draw_query(
         models: of the cell.
         cell: what is simulated.
         seed: of the scenario.
-        repetition: of the query; what a round does to all of its queries is drawn by it.
+        repetition: of the query; what a block does to all of its queries is drawn by it.
         index: of the query in its repetition.
         replication: of the simulation.
         calibration: bootstrap draw of the profile that holds; ``None``: its best estimate.
@@ -79,26 +79,30 @@ def draw_query(
     pool, overhead = models.pool, 1.0
     if calibration is not None and pool.overhead_bootstrap:
         overhead = pool.overhead_bootstrap[calibration % len(pool.overhead_bootstrap)]
-    round_factor = _factor(pool.effects.round_sd, stream(seed, "round", *key[:2]))
+    block_factor = _factor(pool.effects.block_sd, stream(seed, "block", *key[:2]))
+    if index < len(pool.warm_up):
+        block_factor *= pool.warm_up[index]
     query_factor = _factor(pool.effects.query_sd, stream(seed, "query effect", *key))
     stage_u = uniform("stages", 3)
     stages = [
-        float(scaled.model.at(stage_u[i : i + 1])[0]) * scaled.bootstrap(calibration) * round_factor
+        float(scaled.model.at(stage_u[i : i + 1])[0]) * scaled.bootstrap(calibration) * block_factor
         for i, scaled in enumerate(models.stages)
     ]
     service = _service(models, uniform("service", tasks), calibration)
-    service *= round_factor * query_factor
+    service *= block_factor * query_factor
     if pool.stragglers.probability > 0:
         service += pool.stragglers.at(uniform("natural straggler", tasks))
     collect = pool.collect_s.at(uniform("collect", tasks)) * overhead
     share = pool.collect_cpu_share
+    is_shared = cell.pool.kind != "dedicated" and cell.pool.workers > 1
+    wait_s = pool.shared_wait_s if is_shared else 0.0
     return QueryDraws(
         partition_s=stages[0],
         generate_s=stages[1],
         reconstruct_s=stages[2],
         service_s=service.tolist(),
         collect_cpu_s=(collect * share).tolist(),
-        collect_latency_s=(collect * (1 - share)).tolist(),
+        collect_latency_s=(collect * (1 - share) + wait_s).tolist(),
         dispatch_s=(pool.dispatch_s.at(uniform("dispatch", tasks)) * overhead).tolist(),
         start_s=(pool.start_s.at(uniform("start", tasks)) * overhead).tolist(),
         delay_s=InjectedDelays(cell.stragglers, seed, tasks, repetition=repetition, index=index),

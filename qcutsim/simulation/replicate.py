@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell
 from qcutsim.manifest import usable_cores
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord
+from qcutsim.scenario import Scenario
+from qcutsim.seeds import stream
 from qcutsim.simulation.simulate import Simulation
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -41,6 +45,18 @@ def replicate(
         found.append(totals)
         on_progress(done, len(work))
     return found
+
+
+def discrepancies(
+    profile: CalibrationProfile, scenario: Scenario, cell: Cell, replications: int
+) -> FloatArray:
+    """Factors on a cell's makespan, one a replication: what the model itself is off by.
+
+    They are its own, so that two cells compared differ by them too; 1 where nothing is known.
+    """
+    rng = stream(scenario.seed, "discrepancy", zlib.crc32(cell.key.encode()))
+    spread = profile.discrepancy_sd or 0.0
+    return np.asarray(np.exp(spread * rng.standard_normal(replications)))
 
 
 def _spread(work: Sequence[tuple[Simulation, Cell]], replications: int) -> Iterator[FloatArray]:

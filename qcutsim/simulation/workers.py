@@ -112,7 +112,11 @@ class SimulatedWorkers:
         """Send a copy to its worker; one that is lost is reported already."""
         self.running[run.worker] = run
         if run.worker in self._joined_s:
-            self.schedule(draws.start_s[run.task], self._begin, run, draws)
+            start_s = draws.start_s[run.task]
+            if self._host is not None and start_s > 0:
+                run.ticket = self._enter_host(lambda: self._begin(run, draws), start_s)
+            else:
+                self.schedule(start_s, self._begin, run, draws)
 
     def cancel(self, run: SimulatedRun) -> None:
         """Do what can be done about a copy that nobody needs."""
@@ -182,6 +186,7 @@ class SimulatedWorkers:
     def _begin(self, run: SimulatedRun, draws: QueryDraws) -> None:
         if run.is_gone:
             return
+        run.ticket = None
         run.started_s = self._env.now
         self._after(run.injected_delay_s, run, self._serve, draws)
 
