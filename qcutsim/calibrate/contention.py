@@ -139,7 +139,7 @@ def shared_wait_s(
                 if (a, b, c, d) in usual_s:
                     total_s += seconds - usual_s[a, b, c, d] - gap_s
                     cycles += 1
-    return max(total_s / cycles, 0.0) if cycles else 0.0
+    return max(float(total_s / cycles), 0.0) if cycles else 0.0
 
 
 def _learned(samples: Sequence[QuerySample], resampling: Resampling) -> Sharing:

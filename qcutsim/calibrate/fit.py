@@ -97,7 +97,9 @@ def _fit(
         cuts=tuple(sorted({sample.query.cuts for sample in warm})),
         lacks=(*lacks, *([note] if note else [])),
         bootstrap_draws=DRAWS,
-        **stages,
+        partition=stages["partition"],
+        generate=stages["generate"],
+        reconstruct=stages["reconstruct"],
         scales={name: _stage_scale(models) for name, models in stages.items()},
         pools=pools,
     )

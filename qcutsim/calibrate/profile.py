@@ -84,10 +84,10 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``collect_s_per_byte`` are what a byte of payload or result more than ``payload_bytes`` and
     ``result_bytes`` (the means) costs. ``waiting_share`` is the part of the service of a worker
     alone in which it got no CPU: more than a few per cent mean that other programs used the host.
-    ``shared_wait_s`` is how much longer a worker of a larger pool is idle between two tasks although
-    a core is free: the system wakes it where another one runs. ``cold_start_s`` is how much longer a worker's first task takes, ``warm_up`` the factors on the
-    time of the first queries of a block. ``scale`` stands in for
-    classes that were not calibrated.
+    ``shared_wait_s`` is how much longer a worker of a larger pool is idle between two tasks
+    although a core is free: the system wakes it where another one runs. ``cold_start_s`` is how
+    much longer a worker's first task takes, ``warm_up`` the factors on the time of the first
+    queries of a block. ``scale`` stands in for classes that were not calibrated.
     """
 
     workers: Annotated[tuple[AtLeastOne, ...], msgspec.Meta(min_length=1)]
