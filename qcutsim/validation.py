@@ -18,6 +18,7 @@ from qcutsim.analysis import (
     Evidence,
     Prediction,
     Ranking,
+    ScalingLaws,
     alternative_errors,
     errors_of,
     gather,
@@ -243,4 +244,23 @@ def _is_of(pipeline: str, pool: str, row: Evidence) -> bool:
 def alternatives_of(
     measured: Mapping[Configuration, Sequence[QueryRecord]], key: Configuration
 ) -> dict[str, float]:
-    return {}
+    """Makespans by scaling laws, from the measured one of a single worker of the configuration.
+
+    The laws are fitted to what was calibrated on: the same work on pools of 1 and 2, without
+    stragglers; of work that was not, only independent workers can be told.
+    """
+    chosen = query_filter(CALIBRATED_ON)
+    alone = measured.get(key.alone)
+    if alone is None or key.workers == 1:
+        return {}
+    one_s = float(np.median([query.total_s for query in alone]))
+    execute_s = float(np.median([query.execute_s for query in alone]))
+    quiet = key._replace(
+        policy="eager", stragglers="", straggler_probability=0.0, straggler_delay_s=0.0
+    )
+    sizes = {}
+    for other, queries in measured.items():
+        if other.alone == quiet.alone and chosen(queries[0]):
+            sizes[other.workers] = float(np.median([query.total_s for query in queries]))
+    laws = ScalingLaws.fit(sizes or {1: one_s}, execute_s / one_s)
+    return {name: one_s * ratio for name, ratio in laws.ratios(key.workers).items()}

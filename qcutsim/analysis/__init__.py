@@ -26,6 +26,8 @@ from qcutsim.analysis.evidence import (
     gather,
     rank_policies,
 )
+from qcutsim.analysis.intervals import Interval, are_enough, half_width, interval
+from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
     "STAGES",
@@ -35,13 +37,18 @@ __all__ = [
     "ErrorSummary",
     "Errors",
     "Evidence",
+    "Interval",
     "Prediction",
     "Ranking",
+    "ScalingLaws",
     "Summary",
     "alternative_errors",
+    "are_enough",
     "compare_queries",
     "errors_of",
     "gather",
+    "half_width",
+    "interval",
     "rank_policies",
     "read_query_records",
     "speed_ups",
