@@ -26,7 +26,7 @@ _HOMES = {
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
-    "simulate_scenario": "qcutsim.simulation",
+    "simulate_scenario": "qcutsim.study",
 }
 
 __all__ = [
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from qcutsim.quickstart import run_quickstart
     from qcutsim.records import read_queries, read_records
     from qcutsim.scenario import Scenario, load_scenario
-    from qcutsim.simulation import simulate_scenario
+    from qcutsim.study import simulate_scenario
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,8 @@ from qcutsim.measure import LOG_NAME, run_scenario
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.report import draw_speed_up
 from qcutsim.scenario import Scenario, load_scenario
-from qcutsim.simulation import SIMULATED_NAME, Simulation, write_simulations
+from qcutsim.simulation import Simulation
+from qcutsim.study import SIMULATED_NAME, Study, write_simulations
 
 CALIBRATED_ON = "workers<=2"
 PROFILE_NAME = "profile.json"
@@ -39,8 +40,7 @@ class QuickstartResult:
     measured: dict[Configuration, Summary]
     simulated: dict[Configuration, Summary]
     comparison: Comparison
-    substitutes: frozenset[str]
-    extrapolations: frozenset[str]
+    study: Study
     files: tuple[Path, ...]
 
 
@@ -86,7 +86,8 @@ def run_quickstart(
     profile_path = save_profile(profile, out / PROFILE_NAME)
     with stage("2/4 simulating") as progress:
         simulations = [Simulation(s, profile) for s in (measured_scenario, larger_scenario)]
-        simulated_path = write_simulations(simulations, out / SIMULATED_NAME, progress)
+        simulated_path = out / SIMULATED_NAME
+        study = write_simulations(simulations, simulated_path, progress)
     with stage("3/4 comparing"):
         comparison = compare_logs([log], profile=profile, simulated=[simulated_path])
         comparison_path = write_whole(
@@ -102,8 +103,7 @@ def run_quickstart(
         measured=measured,
         simulated=simulated,
         comparison=comparison,
-        substitutes=frozenset().union(*(one.substitutes for one in simulations)),
-        extrapolations=frozenset().union(*(one.extrapolations for one in simulations)),
+        study=study,
         files=(out / LOG_NAME, profile_path, simulated_path, comparison_path, figure),
     )
 

@@ -32,6 +32,7 @@ from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
 
 _LARGEST_SEED = 2**63 - 1
+_MOST_REPLICATIONS = 1_000_000
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,8 +88,10 @@ class Scenario:
         return cls(known.name, known.seed, known.repetitions, known.replications, cells)
 
 
-def load_scenario(path: str | os.PathLike[str], *, seed: int | None = None) -> Scenario:
-    """Read and validate a scenario file; ``seed`` replaces the one in the file.
+def load_scenario(
+    path: str | os.PathLike[str], *, seed: int | None = None, replications: int | None = None
+) -> Scenario:
+    """Read and validate a scenario file; ``seed`` and ``replications`` replace those in the file.
 
     Raises:
         ScenarioError: names file, line, column, field, value, and what is allowed.
@@ -97,6 +100,11 @@ def load_scenario(path: str | os.PathLike[str], *, seed: int | None = None) -> S
         raise ScenarioError(
             f"seed: {seed} was given to replace the one in {path}; "
             f"expected a whole number from 0 to {_LARGEST_SEED}"
+        )
+    if replications is not None and not 1 <= replications <= _MOST_REPLICATIONS:
+        raise ScenarioError(
+            f"replications: {replications} was given to replace the one in {path}; expected a "
+            f"whole number from 1 to {_MOST_REPLICATIONS}"
         )
     file = load_yaml(Path(path))
     if not isinstance(file.data, dict):
@@ -116,7 +124,7 @@ def load_scenario(path: str | os.PathLike[str], *, seed: int | None = None) -> S
         name=head.name,
         seed=head.seed if seed is None else seed,
         repetitions=head.repetitions,
-        replications=head.replications,
+        replications=head.replications if replications is None else replications,
         cells=cells,
         source=file.path,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qcutsim.analysis.attribution import Attribution, WorkerUse, attribute, worker_use
 from qcutsim.analysis.compare import (
     Compared,
     Comparison,
@@ -31,6 +32,7 @@ from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
     "STAGES",
+    "Attribution",
     "Compared",
     "Comparison",
     "Configuration",
@@ -42,8 +44,10 @@ __all__ = [
     "Ranking",
     "ScalingLaws",
     "Summary",
+    "WorkerUse",
     "alternative_errors",
     "are_enough",
+    "attribute",
     "compare_queries",
     "errors_of",
     "gather",
@@ -53,4 +57,5 @@ __all__ = [
     "read_query_records",
     "speed_ups",
     "summarise",
+    "worker_use",
 ]

@@ -22,9 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Do the main job and say what was found and where it is."""
     from qcutsim.cli.output import print_json, print_tables, progress, say
-    from qcutsim.cli.simulate import say_extrapolations, say_substitutes
     from qcutsim.quickstart import CALIBRATED_ON, run_quickstart
-    from qcutsim.report import comparison_table, error_table, profile_notes, stage_table
+    from qcutsim.report import (
+        comparison_table,
+        error_table,
+        profile_notes,
+        stage_table,
+        study_notes,
+    )
 
     result = run_quickstart(arguments.out, seed=arguments.seed, stage=progress)
     if arguments.json:
@@ -37,6 +42,5 @@ def run(arguments: argparse.Namespace) -> None:
         )
     say(f"calibrated on {CALIBRATED_ON}; larger pools are predictions")
     say(*profile_notes(result.profile))
-    say_substitutes(result.substitutes)
-    say_extrapolations(result.extrapolations)
+    say(*study_notes(result.study))
     say("wrote:", *(f"  {path}" for path in result.files))

@@ -28,56 +28,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also simulate what lies outside the calibrated range (more cuts, other shots)",
     )
+    parser.add_argument(
+        "--replications", type=int, metavar="N", help="at least so many; 10 give intervals"
+    )
+    parser.add_argument(
+        "--ci",
+        metavar="WIDTH",
+        help="replicate until the mean makespan is known to +- WIDTH with 90 %% confidence, as 2%%",
+    )
     add_json_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate, then show where the time goes."""
-    from qcutsim.analysis import read_query_records, summarise
     from qcutsim.calibrate import load_profile
     from qcutsim.cli.output import print_json, print_tables, progress, say
-    from qcutsim.report import stage_table, summary_rows
+    from qcutsim.report import study_notes, study_tables
     from qcutsim.scenario import load_scenario
-    from qcutsim.simulation import simulate_scenario
+    from qcutsim.study import simulate_scenario
 
-    scenario = load_scenario(arguments.scenario, seed=arguments.seed)
+    width = _relative_half_width(arguments.ci)
+    scenario = load_scenario(
+        arguments.scenario, seed=arguments.seed, replications=arguments.replications
+    )
     profile = load_profile(arguments.profile)
     with progress("cells") as on_progress:
-        log, simulation = simulate_scenario(
+        log, study = simulate_scenario(
             scenario,
             profile,
             arguments.out,
+            relative_half_width=width,
             with_tasks=arguments.tasks,
             with_events=arguments.events,
             extrapolate=arguments.extrapolate,
             on_progress=on_progress,
         )
-    _, queries = read_query_records([log])
-    summaries = summarise(queries)
     if arguments.json:
-        print_json(summary_rows(summaries))
+        print_json(study)
     else:
-        print_tables(stage_table(summaries, f"Simulated: {scenario.name}"))
-    say_substitutes(simulation.substitutes)
-    say_extrapolations(simulation.extrapolations)
+        print_tables(*study_tables(study, scenario.name))
+    say(*study_notes(study))
     say(f"wrote {log}")
 
 
-def say_substitutes(substitutes: set[str] | frozenset[str]) -> None:
-    """Name the classes of subexperiment that the profile does not hold."""
-    from qcutsim.cli.output import say
+def _relative_half_width(text: str | None) -> float | None:
+    from qcutsim.errors import InputError
 
-    if substitutes:
-        say(
-            "not calibrated, replaced by the nearest class "
-            "(mid-circuit measurements, width, depth, subexperiments), scaled: "
-            + "; ".join(sorted(substitutes))
+    if text is None:
+        return None
+    number = text.removesuffix("%").strip()
+    try:
+        value = float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0.0001 <= value < 1:
+        raise InputError(
+            f"--ci {text!r}: expected a part of the makespan from 0.01% to 100%, as 2% or 0.02"
         )
-
-
-def say_extrapolations(extrapolations: set[str] | frozenset[str]) -> None:
-    """Name what lies outside the calibrated range."""
-    from qcutsim.cli.output import say
-
-    if extrapolations:
-        say("extrapolated (* in the table): " + "; ".join(sorted(extrapolations)))
+    return value

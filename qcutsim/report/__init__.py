@@ -6,6 +6,7 @@ from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tabl
 from qcutsim.report.figures import draw_speed_up
 from qcutsim.report.modelplots import draw_profile
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
+from qcutsim.report.study import study_notes, study_tables
 from qcutsim.report.tables import (
     comparison_table,
     error_table,
@@ -29,6 +30,8 @@ __all__ = [
     "profile_origin",
     "profile_tables",
     "stage_table",
+    "study_notes",
+    "study_tables",
     "summary_lines",
     "summary_rows",
     "table_notes",

@@ -5,18 +5,13 @@ from __future__ import annotations
 from qcutsim.simulation.draws import QueryDraws, draw_query
 from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.models import ServiceModels, find_models
+from qcutsim.simulation.parallel import spread
 from qcutsim.simulation.replicate import discrepancies, replicate
-from qcutsim.simulation.simulate import (
-    SIMULATED_NAME,
-    Simulation,
-    simulate_scenario,
-    write_simulations,
-)
+from qcutsim.simulation.simulate import Simulation
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun, SimulatedWorkers
 
 __all__ = [
-    "SIMULATED_NAME",
     "Farm",
     "QueryDraws",
     "ServiceModels",
@@ -29,6 +24,5 @@ __all__ = [
     "draw_query",
     "find_models",
     "replicate",
-    "simulate_scenario",
-    "write_simulations",
+    "spread",
 ]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell
-from qcutsim.manifest import usable_cores
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
+from qcutsim.simulation.parallel import spread
 from qcutsim.simulation.simulate import Simulation
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -40,8 +38,9 @@ def replicate(
     Raises:
         ProfileError: a profile does not hold what a cell needs.
     """
+    jobs = [(simulation, cell, replications) for simulation, cell in work]
     found = []
-    for done, totals in enumerate(_spread(work, replications), start=1):
+    for done, totals in enumerate(spread(_totals, jobs), start=1):
         found.append(totals)
         on_progress(done, len(work))
     return found
@@ -59,27 +58,8 @@ def discrepancies(
     return np.asarray(np.exp(spread * rng.standard_normal(replications)))
 
 
-def _spread(work: Sequence[tuple[Simulation, Cell]], replications: int) -> Iterator[FloatArray]:
-    """In processes of this one's kind where the system can copy it, else one after the other."""
-    processes = min(usable_cores(), len(work))
-    if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        for simulation, cell in work:
-            yield _totals(simulation, cell, replications)
-        return
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures: list[Future[FloatArray]] = [
-            pool.submit(_totals, simulation, cell, replications) for simulation, cell in work
-        ]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-
-
-def _totals(simulation: Simulation, cell: Cell, replications: int) -> FloatArray:
+def _totals(job: tuple[Simulation, Cell, int]) -> FloatArray:
+    simulation, cell, replications = job
     totals = [
         record.total_s
         for record in simulation.cell_records(cell, range(replications))

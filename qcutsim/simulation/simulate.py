@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -13,14 +11,11 @@ import numpy as np
 from qcutsim.calibrate import CalibrationProfile, PoolModel, Sharing
 from qcutsim.cell import Cell, record_fields
 from qcutsim.dispatch import Action, Dispatcher, Event, make_policy, to_plain
-from qcutsim.errors import ExecutionError, InputError, ProfileError, ScenarioError
-from qcutsim.files import exists, make_folder
+from qcutsim.errors import ExecutionError, ProfileError, ScenarioError
 from qcutsim.manifest import collect_manifest
-from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import (
     SCHEMA,
     EventRecord,
-    LogWriter,
     QueryRecord,
     Record,
     RunRecord,
@@ -34,8 +29,6 @@ from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun
 from qcutsim.workload import WorkloadShape, load_shape
-
-SIMULATED_NAME = "simulated.jsonl"
 
 OVERLAPPING = ("incremental", "tree")
 """Reconstructions that begin before the last task has ended."""
@@ -87,13 +80,18 @@ class Simulation:
         )
 
     def cell_records(
-        self, cell: Cell, replications: Iterable[int] | None = None
+        self,
+        cell: Cell,
+        replications: Iterable[int] | None = None,
+        *,
+        with_tasks: bool | None = None,
     ) -> Iterator[Record]:
         """Simulate one cell: its query records, with task and event records where asked.
 
         Args:
             cell: of the scenario.
             replications: which; by default as many as the scenario says.
+            with_tasks: by default as the simulation's own.
 
         Raises:
             ScenarioError: the cell says too little to be simulated, or asks for what cannot be.
@@ -109,7 +107,7 @@ class Simulation:
                     self._numbered(models, cell, repetition, index, replication)
                     for index in range(cell.queries)
                 ]
-                yield from self._simulate(cell, shape, models, queries)
+                yield from self._simulate(cell, shape, models, queries, with_tasks)
 
     def look_up(self, cell: Cell) -> tuple[WorkloadShape, ServiceModels]:
         """The shape and the models of a cell.
@@ -149,7 +147,12 @@ class Simulation:
         return _Numbered(number, repetition, index, replication, calibration, draws)
 
     def _simulate(
-        self, cell: Cell, shape: WorkloadShape, models: ServiceModels, queries: list[_Numbered]
+        self,
+        cell: Cell,
+        shape: WorkloadShape,
+        models: ServiceModels,
+        queries: list[_Numbered],
+        with_tasks: bool | None,
     ) -> Iterator[Record]:
         pool = models.pool
         events: list[Record] = []
@@ -180,7 +183,8 @@ class Simulation:
         yield from events
         for query in queries:
             done = simulated[query.number]
-            for record in self._records(cell, shape, pool, query, done):
+            tasks = self.with_tasks if with_tasks is None else with_tasks
+            for record in self._records(cell, shape, pool, query, done, tasks):
                 if type(record) is QueryRecord:
                     record.is_extrapolated = bool(models.extrapolations)
                 yield record
@@ -192,10 +196,11 @@ class Simulation:
         pool: PoolModel,
         query: _Numbered,
         done: SimulatedQuery,
+        with_tasks: bool,
     ) -> Iterator[Record]:
         if done.error is not None:
             raise ExecutionError(f"simulated query {query.number} failed: {done.error}")
-        if self.with_tasks:
+        if with_tasks:
             classes = shape.task_classes()
             for run in done.runs:
                 yield _task_record(cell, shape, pool, query, classes[run.task], run)
@@ -222,57 +227,6 @@ class Simulation:
         )
 
 
-def simulate_scenario(
-    scenario: Scenario,
-    profile: CalibrationProfile,
-    out_dir: str | os.PathLike[str],
-    *,
-    with_tasks: bool = False,
-    with_events: bool = False,
-    extrapolate: bool = False,
-    on_progress: ProgressCallback = no_progress,
-) -> tuple[Path, Simulation]:
-    """Simulate every cell of a scenario and write ``simulated.jsonl`` into ``out_dir``.
-
-    The same scenario, profile and seed give the same file, byte for byte, on one machine and
-    commit.
-
-    Args:
-        scenario: what to simulate.
-        profile: service models.
-        out_dir: made if need be.
-        with_tasks: also write a record a task.
-        with_events: also write what the dispatcher saw and decided.
-        extrapolate: also simulate what lies outside the calibrated range; its records say so.
-        on_progress: called with (cells done, all cells).
-
-    Returns:
-        The path of the log, and the simulation with what it had to substitute.
-
-    Raises:
-        InputError: ``out_dir`` holds a simulation already, or cannot be written.
-        ProfileError: the profile does not hold what a cell needs, or a cell lies outside the
-            calibrated range; nothing is left behind.
-    """
-    out = Path(out_dir)
-    log = out / SIMULATED_NAME
-    if exists(log):
-        raise InputError(
-            f"{log}: exists; qcutsim overwrites nothing: give another --out, or move it away"
-        )
-    simulation = Simulation(
-        scenario,
-        profile,
-        with_tasks=with_tasks,
-        with_events=with_events,
-        extrapolate=extrapolate,
-    )
-    for cell in scenario.cells:  # what cannot be simulated is found before anything is written
-        simulation.look_up(cell)
-    make_folder(out)
-    return write_simulations([simulation], log, on_progress), simulation
-
-
 def _check_simulable(scenario: Scenario, cell: Cell) -> None:
     where = scenario.source or scenario.name
     kills = cell.cancel_mode == "kill" or cell.timeout_s is not None
@@ -287,41 +241,6 @@ def _check_simulable(scenario: Scenario, cell: Cell) -> None:
             "tasks execute, and a profile does not tell how long that takes; simulate "
             "'contracted'"
         )
-
-
-def write_simulations(
-    simulations: Sequence[Simulation], log: Path, on_progress: ProgressCallback = no_progress
-) -> Path:
-    """Simulate into one log, whole or not at all; a configuration that comes twice counts once.
-
-    Raises:
-        InputError: the log cannot be written.
-        ProfileError: a profile does not hold what a cell needs.
-    """
-    part = log.parent / (log.name + ".part")
-    total = sum(len(simulation.scenario.cells) for simulation in simulations)
-    seen: set[str] = set()
-    done = 0
-    if exists(part) and not part.is_file():
-        raise InputError(f"{log}: cannot be written ({part} is in the way)")
-    try:
-        part.unlink(missing_ok=True)
-        with LogWriter(part) as writer:
-            for simulation in simulations:
-                writer.write(simulation.run_record())
-                for cell in simulation.scenario.cells:
-                    if cell.key not in seen:
-                        writer.write(*simulation.cell_records(cell))
-                    seen.add(cell.key)
-                    done += 1
-                    on_progress(done, total)
-        part.replace(log)
-    except OSError as error:
-        raise InputError(f"{log}: cannot be written ({error.strerror})") from error
-    finally:
-        if part.is_file():
-            part.unlink()
-    return log
 
 
 def host_of(

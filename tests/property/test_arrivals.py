@@ -12,7 +12,7 @@ from scipy import stats
 from qcutsim.cell import Arrivals, Cell, Pool, Workload
 from qcutsim.records import QueryRecord, read_records
 from qcutsim.scenario import Scenario
-from qcutsim.simulation import simulate_scenario
+from qcutsim.study import simulate_scenario
 
 QUERIES = 400
 

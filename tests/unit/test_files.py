@@ -9,7 +9,8 @@ from builders import make_profile, make_scenario
 
 from qcutsim.errors import InputError
 from qcutsim.files import exists, write_whole
-from qcutsim.simulation import Simulation, simulate_scenario, write_simulations
+from qcutsim.simulation import Simulation
+from qcutsim.study import simulate_scenario, write_simulations
 
 TOO_LONG = "x" * 300
 

@@ -30,7 +30,7 @@ PUBLIC = {
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
-    "simulate_scenario": "qcutsim.simulation",
+    "simulate_scenario": "qcutsim.study",
 }
 QUANTUM = "qcutsim.estimator"
 HEAVY = {

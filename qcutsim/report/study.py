@@ -1,0 +1,117 @@
+"""A simulated study as tables: what each cell takes, and what that goes into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from qcutsim.analysis import STAGES, Interval
+from qcutsim.report.tables import make_table
+from qcutsim.study import CellStatistics, Study
+
+_RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window")
+
+
+def study_tables(study: Study, title: str) -> list[Table]:
+    """Times with their intervals and stage shares, then the critical path."""
+    return [_times(study, title), _critical_path(study)]
+
+
+def _times(study: Study, title: str) -> Table:
+    table = make_table(
+        f"Simulated: {title}",
+        *_heads(study),
+        "makespan s",
+        "90 % interval",
+        "p95 s",
+        "p99 s",
+        *(f"{stage} %" for stage in STAGES),
+        "workers busy %",
+        "idle at barrier %",
+        "queueing ms",
+        "straggler slowdown",
+    )
+    for cell in study.cells:
+        flag = "*" if cell.is_extrapolated else ""
+        queueing_s = cell.queueing_s
+        table.add_row(
+            *_labels(study, cell),
+            f"{_three(cell.makespan_s.estimate)}{flag}",
+            _range(cell.makespan_s),
+            _three(cell.p95_s.estimate),
+            _three(cell.p99_s.estimate),
+            *(_percent(cell.stage_shares[stage]) for stage in STAGES),
+            _percent(cell.utilisation),
+            _percent(cell.barrier_waiting),
+            "-" if queueing_s is None else _three(1e3 * queueing_s.estimate),
+            "-" if cell.straggler_slowdown is None else f"{cell.straggler_slowdown.estimate:.2f}",
+        )
+    return table
+
+
+def _critical_path(study: Study) -> Table:
+    names = list(dict.fromkeys(name for cell in study.cells for name in cell.critical_path))
+    table = make_table(
+        "What the makespan goes into, % (along the critical path)", *_heads(study), *names
+    )
+    for cell in study.cells:
+        table.add_row(
+            *_labels(study, cell), *(_percent(cell.critical_path.get(name)) for name in names)
+        )
+    return table
+
+
+def _heads(study: Study) -> list[str]:
+    return ["cuts", "labels", "pool", "workers", *_varied(study), "stragglers"]
+
+
+def _labels(study: Study, cell: CellStatistics) -> list[str]:
+    values = cell.configuration
+    shown = [values["cuts"], values["partition_labels"], values["pool"], values["workers"]]
+    shown += [values[name] for name in _varied(study)]
+    return [escape(str(value)) for value in (*shown, values["stragglers"] or "-")]
+
+
+def _varied(study: Study) -> list[str]:
+    return [
+        name
+        for name in _RARELY_VARIED
+        if len({cell.configuration[name] for cell in study.cells}) > 1
+    ]
+
+
+def study_notes(study: Study) -> Sequence[str]:
+    """What to know of a study, a line each."""
+    lines = []
+    if study.substitutes:
+        lines.append(
+            "not calibrated, replaced by the nearest class (mid-circuit measurements, width, "
+            f"depth, subexperiments), scaled: {'; '.join(study.substitutes)}"
+        )
+    if study.extrapolations:
+        lines.append(f"extrapolated (* in the table): {'; '.join(study.extrapolations)}")
+    failed = sum(cell.failed for cell in study.cells)
+    if failed:
+        lines.append(f"{failed} simulated queries failed; their records say why")
+    wide = sum(cell.is_wide for cell in study.cells)
+    if wide:
+        lines.append(
+            f"{wide} cells did not reach the interval asked for; their spread is too large"
+        )
+    return lines
+
+
+def _range(value: Interval) -> str:
+    if value.low is None or value.high is None:
+        return "-"
+    return f"{_three(value.low)} - {_three(value.high)}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _percent(value: Interval | None) -> str:
+    return "-" if value is None else f"{100 * value.estimate:.1f}"
