@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
-from qcutsim.records import SCHEMA, LogWriter, RunRecord, TaskRecord, read_records
+from qcutsim.records import SCHEMA, LogWriter, RunRecord, TaskRecord
 
 
 def write_log(path: Path, tasks: int) -> None:

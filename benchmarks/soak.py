@@ -33,7 +33,8 @@ from estimator_cases import LABELS, OBSERVABLE, SHOTS, query_circuit
 from measured import print_machine
 
 from qcutsim import DistributedEstimator
-from qcutsim.records import QueryRecord, read_records
+from qcutsim.logreader import read_records
+from qcutsim.records import QueryRecord
 
 POOLS = ("processes:2", "threads:2")
 SAMPLES = 100

@@ -17,16 +17,18 @@ _HOMES = {
     "DistributedEstimator": "qcutsim.estimator",
     "Limits": "qcutsim.estimator",
     "Scenario": "qcutsim.scenario",
+    "assess_profile": "qcutsim.assessment",
     "calibrate_logs": "qcutsim.calibrate",
     "compare_logs": "qcutsim.comparison",
     "load_profile": "qcutsim.calibrate",
     "load_scenario": "qcutsim.scenario",
-    "read_queries": "qcutsim.records",
-    "read_records": "qcutsim.records",
+    "read_queries": "qcutsim.logreader",
+    "read_records": "qcutsim.logreader",
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
     "simulate_scenario": "qcutsim.study",
+    "validate_logs": "qcutsim.validation",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Limits",
     "Scenario",
     "__version__",
+    "assess_profile",
     "calibrate_logs",
     "compare_logs",
     "load_profile",
@@ -46,18 +49,21 @@ __all__ = [
     "run_scenario",
     "save_profile",
     "simulate_scenario",
+    "validate_logs",
 ]
 
 if TYPE_CHECKING:
+    from qcutsim.assessment import assess_profile
     from qcutsim.analysis import Comparison
     from qcutsim.calibrate import CalibrationProfile, calibrate_logs, load_profile, save_profile
     from qcutsim.comparison import compare_logs
     from qcutsim.estimator import DistributedEstimator, Limits
+    from qcutsim.logreader import read_queries, read_records
     from qcutsim.measure import run_scenario
     from qcutsim.quickstart import run_quickstart
-    from qcutsim.records import read_queries, read_records
     from qcutsim.scenario import Scenario, load_scenario
     from qcutsim.study import simulate_scenario
+    from qcutsim.validation import validate_logs
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 from qcutsim.calibrate import CalibrationProfile, query_filter
 from qcutsim.cell import Cell
 from qcutsim.errors import ProfileError, ScenarioError
+from qcutsim.logreader import read_records
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import QueryRecord, RunRecord, read_records
+from qcutsim.records import QueryRecord, RunRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation import Simulation, replicate
 

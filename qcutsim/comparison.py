@@ -10,8 +10,9 @@ import msgspec
 from qcutsim.analysis import Comparison, compare_queries, read_query_records
 from qcutsim.calibrate import CalibrationProfile, query_filter
 from qcutsim.errors import InputError, LogError
+from qcutsim.logreader import SkipReport
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import QueryRecord, RunRecord, SkipReport
+from qcutsim.records import QueryRecord, RunRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation import Simulation
 

@@ -18,11 +18,11 @@ _PACKAGES = ("qiskit", "qiskit-aer", "qiskit-addon-cutting", "numpy", "simpy", "
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The host of a run. ``cores`` are those this process may use."""
+    """The host of a run. ``cores`` are those this process may use, ``None``: not known."""
 
     system: str
     processor: str
-    cores: Annotated[int, msgspec.Meta(ge=1)]
+    cores: Annotated[int, msgspec.Meta(ge=1)] | None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,16 +21,10 @@ from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, make_folder
+from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import (
-    SCHEMA,
-    EventRecord,
-    LogWriter,
-    QueryRecord,
-    RunRecord,
-    read_records,
-)
+from qcutsim.records import SCHEMA, EventRecord, LogWriter, QueryRecord, RunRecord
 from qcutsim.runtime import (
     MOST_WORKERS,
     Driver,

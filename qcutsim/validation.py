@@ -28,8 +28,9 @@ from qcutsim.assessment import assess_profile
 from qcutsim.calibrate import CalibrationProfile, calibrate_logs, query_filter
 from qcutsim.cell import Cell
 from qcutsim.errors import LogError
+from qcutsim.logreader import SkipReport, read_records
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_records
+from qcutsim.records import QueryRecord, RunRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation import Simulation, discrepancies, replicate
 

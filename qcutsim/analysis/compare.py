@@ -10,7 +10,8 @@ import numpy as np
 
 from qcutsim.analysis.configurations import Configuration, speed_ups, summarise
 from qcutsim.errors import LogError
-from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_records
+from qcutsim.logreader import SkipReport, read_records
+from qcutsim.records import QueryRecord, RunRecord
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,20 +43,21 @@ def fit_sharing(
         )
     if cores is None:
         return _learned(samples, resampling)
+    ratios_of: Callable[[FloatArray], list[float]]
     if kind == "threads":
-        ratios, source = _process_cpu_ratios, "process CPU time"
+        ratios_of, source = partial(_process_cpu_ratios, samples), "process CPU time"
         resource, capacity = "lock", 1
     else:
-        ratios, source = _task_cpu_ratios, "CPU time of the tasks"
+        ratios_of, source = _TaskCpu.of(samples).ratios, "CPU time of the tasks"
         resource, capacity = "cores", cores
-    efficiency, source = _efficiency(ratios(samples, np.ones(len(samples))), source)
-    drawn = [_efficiency(ratios(samples, w), "")[0] / efficiency for w in resampling.weights]
+    efficiency, source = _efficiency(ratios_of(np.ones(len(samples))), source)
+    drawn = [_efficiency(ratios_of(weights), "")[0] for weights in resampling.weights]
     return Sharing(
         resource=resource,  # type: ignore[arg-type]
         capacity=capacity,
         efficiency=efficiency,
         efficiency_from=source,
-        bootstrap=tuple(drawn),
+        bootstrap=tuple(one / efficiency for one in drawn),
     )
 
 
@@ -80,36 +83,37 @@ def _process_cpu_ratios(samples: Sequence[QuerySample], weights: FloatArray) -> 
     ]
 
 
-def _task_cpu_ratios(samples: Sequence[QuerySample], weights: FloatArray) -> list[float]:
-    """By class: mean CPU time of a task alone over that on a shared host."""
-    seen: dict[bool, dict[Features, list[float]]] = {True: {}, False: {}}
-    for sample, weight in zip(samples, weights, strict=True):
-        if weight <= 0:
-            continue
-        sums = seen[sample.query.workers == 1]
-        for features, cpu_s, count in sample_class_sums(sample, sample.cpu_s):
-            total = sums.setdefault(features, [0.0, 0.0])
-            total[0] += weight * cpu_s
-            total[1] += weight * count
-    alone, shared = seen[True], seen[False]
-    return [
-        (alone[features][0] / alone[features][1]) / (seconds / count)
-        for features, (seconds, count) in shared.items()
-        if count >= FEWEST_TO_COMPARE
-        and alone.get(features, (0.0, 0.0))[1] >= FEWEST_TO_COMPARE
-        and min(seconds, alone[features][0]) > 0
-    ]
+@dataclass(frozen=True, slots=True)
+class _TaskCpu:
+    """CPU time of tasks, summed and counted by query and class: arrays of (queries, classes)."""
 
+    is_alone: np.ndarray[Any, np.dtype[np.bool_]]
+    seconds: FloatArray
+    count: FloatArray
 
-def sample_class_sums(sample: QuerySample, values: FloatArray) -> list[tuple[Features, float, int]]:
-    """(class, sum of the known values, how many are known) of one query's tasks."""
-    found = []
-    for features in classes_of([sample]):
-        own = values[(sample.features == features).all(axis=1)]
-        known = own[~np.isnan(own)]
-        if known.size:
-            found.append((features, float(known.sum()), known.size))
-    return found
+    @classmethod
+    def of(cls, samples: Sequence[QuerySample]) -> _TaskCpu:
+        numbers = {features: number for number, features in enumerate(classes_of(samples))}
+        seconds = np.zeros((len(samples), len(numbers)))
+        count = np.zeros_like(seconds)
+        for row, sample in enumerate(samples):
+            of = [numbers[a, b, c, d] for a, b, c, d in sample.features.tolist()]
+            known = ~np.isnan(sample.cpu_s)
+            place = np.array(of, np.int64)[known]
+            seconds[row] = np.bincount(place, sample.cpu_s[known], len(numbers))
+            count[row] = np.bincount(place, minlength=len(numbers))
+        return cls(np.array([s.query.workers == 1 for s in samples]), seconds, count)
+
+    def ratios(self, weights: FloatArray) -> list[float]:
+        """By class: mean CPU time of a task alone over that on a shared host."""
+        alone, shared = weights * self.is_alone, weights * ~self.is_alone
+        alone_s, alone_n = alone @ self.seconds, alone @ self.count
+        shared_s, shared_n = shared @ self.seconds, shared @ self.count
+        enough = np.minimum(alone_n, shared_n) >= FEWEST_TO_COMPARE
+        enough &= np.minimum(alone_s, shared_s) > 0
+        found = (alone_s[enough] / alone_n[enough]) / (shared_s[enough] / shared_n[enough])
+        ratios: list[float] = found.tolist()
+        return ratios
 
 
 def shared_wait_s(

@@ -23,7 +23,8 @@ from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import QuantileTable
 from qcutsim.calibrate.warmup import fit_warm_up, is_warm
 from qcutsim.errors import CalibrationError
-from qcutsim.records import QueryRecord, RunRecord, SkipReport, read_queries
+from qcutsim.logreader import SkipReport, read_queries
+from qcutsim.records import QueryRecord, RunRecord
 
 _STAGES = ("partition", "generate", "reconstruct")
 

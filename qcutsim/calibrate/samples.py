@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from qcutsim.records import MERGE_PARTITION, QueryLog, QueryRecord, RunRecord, TaskRecord
+from qcutsim.logreader import QueryLog
+from qcutsim.records import MERGE_PARTITION, QueryRecord, RunRecord, TaskRecord
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
-MOST_TASKS = 1_000_000
+MOST_TASKS = 500_000
 """So many task records are kept at most; of a longer log every second query, fourth, ..."""
 
 Features = tuple[int, int, int, int]
@@ -163,9 +164,7 @@ def classes_of(samples: Iterable[QuerySample]) -> list[Features]:
     """The classes of tasks in these queries, sorted."""
     found: set[Features] = set()
     for sample in samples:
-        found.update(
-            (int(a), int(b), int(c), int(d)) for a, b, c, d in np.unique(sample.features, axis=0)
-        )
+        found.update((a, b, c, d) for a, b, c, d in sample.features.tolist())
     return sorted(found)
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from qcutsim.logreader import SkipReport
     from qcutsim.progress import ProgressCallback
-    from qcutsim.records import SkipReport
 
 _PLAIN_WIDTH = 160
 
@@ -67,7 +67,7 @@ def say_skipped(skipped: SkipReport) -> None:
 @contextmanager
 def naming_skipped() -> Iterator[SkipReport]:
     """Collects lines that could not be read and names them, also where the command fails."""
-    from qcutsim.records import SkipReport
+    from qcutsim.logreader import SkipReport
 
     skipped = SkipReport()
     try:

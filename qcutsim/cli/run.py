@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, then show where the time went."""
     from qcutsim.analysis import read_query_records, summarise
     from qcutsim.cli.output import print_json, print_tables, progress, say, say_skipped
+    from qcutsim.logreader import SkipReport
     from qcutsim.measure import run_scenario
-    from qcutsim.records import SkipReport
     from qcutsim.report import stage_table, summary_rows
     from qcutsim.scenario import load_scenario
 

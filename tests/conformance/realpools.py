@@ -19,7 +19,8 @@ from qcutsim.dispatch import (
     event_from_plain,
     make_policy,
 )
-from qcutsim.records import EventRecord, LogWriter, read_records
+from qcutsim.logreader import read_records
+from qcutsim.records import EventRecord, LogWriter
 from qcutsim.runtime import Driver, Execution, Pool, QueryWork
 
 GIVE_UP_AFTER_S = 60.0

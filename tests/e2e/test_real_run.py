@@ -27,7 +27,8 @@ from qcutsim import (
 )
 from qcutsim.cli import main
 from qcutsim.estimator import UpstreamPipeline
-from qcutsim.records import EventRecord, QueryLog, QueryRecord, RunRecord, SkipReport, TaskRecord
+from qcutsim.logreader import QueryLog, SkipReport
+from qcutsim.records import EventRecord, QueryRecord, RunRecord, TaskRecord
 from qcutsim.scenario import Scenario
 from qcutsim.stragglers import InjectedDelays, Stragglers
 from qcutsim.workload import load_shape

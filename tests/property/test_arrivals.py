@@ -10,7 +10,8 @@ from profiles import known_profile
 from scipy import stats
 
 from qcutsim.cell import Arrivals, Cell, Pool, Workload
-from qcutsim.records import QueryRecord, read_records
+from qcutsim.logreader import read_records
+from qcutsim.records import QueryRecord
 from qcutsim.scenario import Scenario
 from qcutsim.study import simulate_scenario
 

@@ -13,8 +13,8 @@ from qcutsim.calibrate import CalibrationProfile, QuantileTable, calibrate_logs
 from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.manifest import collect_manifest
 from qcutsim.scenario import Scenario
-from qcutsim.study import simulate_scenario
 from qcutsim.stragglers import InjectedDelays, Stragglers
+from qcutsim.study import simulate_scenario
 
 FALSE_ALARM = 1e-6
 SEED = 11

@@ -34,7 +34,8 @@ from qcutsim.calibrate import (
 from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import LONGEST_S, MOST_POINTS
 from qcutsim.errors import CalibrationError, InputError, LogError, ProfileError
-from qcutsim.records import QueryRecord, Record, SkipReport, TaskRecord
+from qcutsim.logreader import SkipReport
+from qcutsim.records import QueryRecord, Record, TaskRecord
 from qcutsim.report import profile_notes
 from qcutsim.scenario import Scenario
 from qcutsim.stragglers import Stragglers

@@ -16,7 +16,8 @@ from qcutsim import DistributedEstimator, Limits
 from qcutsim.errors import ExecutionError, InputError
 from qcutsim.estimator.arguments import UNSET
 from qcutsim.learning import model_circuit
-from qcutsim.records import QueryRecord, RunRecord, TaskRecord, read_records
+from qcutsim.logreader import read_records
+from qcutsim.records import QueryRecord, RunRecord, TaskRecord
 from qcutsim.workload import WorkloadShape
 
 

@@ -13,17 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qcutsim.errors import LogError
-from qcutsim.records import (
-    SCHEMA,
-    EventRecord,
-    LogWriter,
-    QueryRecord,
-    RunRecord,
-    SkipReport,
-    TaskRecord,
-    read_queries,
-    read_records,
-)
+from qcutsim.logreader import SkipReport, read_queries, read_records
+from qcutsim.records import SCHEMA, EventRecord, LogWriter, QueryRecord, RunRecord, TaskRecord
 
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
