@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from qcutsim.assessment import assess_profile
     from qcutsim.analysis import Comparison
+    from qcutsim.assessment import assess_profile
     from qcutsim.calibrate import CalibrationProfile, calibrate_logs, load_profile, save_profile
     from qcutsim.comparison import compare_logs
     from qcutsim.estimator import DistributedEstimator, Limits

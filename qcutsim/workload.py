@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from qcutsim.errors import ProfileError
+from qcutsim.records import MERGE_PARTITION
+
+if TYPE_CHECKING:
+    from qcutsim.cell import Workload
 
 SHAPE_SCHEMA = 1
+
+DEFAULT_RECONSTRUCTION = "contracted"
+"""Of the pipeline ``planned``."""
 
 
 class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,10 +49,27 @@ class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return (*self.circuit, self.subexperiments)
 
 
+MERGE_CLASS = TaskClass(partition=MERGE_PARTITION, width=1, depth=0, mid_circuit_measurements=0)
+"""What stands for the class of a merge."""
+
+
+class MergeShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step of the reconstruction that may begin once what it needs is done.
+
+    ``needs`` holds half-open ranges of numbers: tasks are numbered first, merges after them.
+    ``work`` is what it collects (subexperiments) or joins (steps of the contraction).
+    """
+
+    needs: tuple[tuple[int, int], ...]
+    on_worker: bool
+    work: int
+
+
 class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Subexperiments of one query, by class and in the order in which they become tasks.
 
-    ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row).
+    ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row). ``merges``
+    are what a reconstruction does before the barrier opens.
     """
 
     schema: int
@@ -58,6 +82,7 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     order: tuple[tuple[int, int], ...]
     reconstruction: str = "per_shot"
     reconstruction_steps: int | None = None
+    merges: tuple[MergeShape, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -85,41 +110,55 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return [index for index, count in self.order for _ in range(count)]
 
 
-def shape_name(pipeline: str, partition_labels: str, observable: str) -> str:
-    """File name of a shipped shape."""
-    return f"iris-{pipeline}-{partition_labels}-{observable}.json"
+def shape_name(work: Workload, workers: int) -> str:
+    """File name of a workload's shape.
+
+    What the pipeline ``planned`` makes of a query depends on how it reconstructs, on the chunk,
+    and, where joins are dealt out to them, on the number of workers.
+    """
+    name = f"iris-{work.pipeline}-{work.partition_labels}-{work.observable}"
+    if work.pipeline != "upstream":
+        reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
+        name += f"-{reconstruction}-{'auto' if work.chunk is None else f'chunk{work.chunk}'}"
+        if reconstruction == "tree":
+            name += f"-{workers}workers"
+    return f"{name}.json"
 
 
-def load_shape(
-    pipeline: str,
-    partition_labels: str,
-    observable: str,
-    path: str | os.PathLike[str] | None = None,
-) -> WorkloadShape:
-    """The shape from ``path``, or the one shipped for these labels.
+def load_shape(work: Workload, workers: int = 1) -> WorkloadShape:
+    """The shape of a workload: from the file that it names, or the one shipped.
 
     Raises:
-        ProfileError: there is none, or the file is not a shape of these labels.
+        ProfileError: there is none, or the file is not a shape of this workload.
     """
-    if path is None:
-        name = shape_name(pipeline, partition_labels, observable)
+    if work.shape is None:
+        name = shape_name(work, workers)
         found = resources.files("qcutsim.workloads").joinpath(name)
         if not found.is_file():
             raise ProfileError(
-                f"no workload shape is shipped for partition labels {partition_labels!r}, "
-                f"observable {observable!r}, pipeline {pipeline!r}; export one with "
-                "'qcutsim shape SCENARIO --out DIR' and name it as 'workload.shape'"
+                f"no workload shape {name} is shipped (partition labels "
+                f"{work.partition_labels!r}, observable {work.observable!r}, pipeline "
+                f"{work.pipeline!r}); export one with 'qcutsim shape SCENARIO --out DIR' and name "
+                "it as 'workload.shape'"
             )
         return _decode(name, found.read_bytes())
     try:
-        data = Path(path).read_bytes()
+        data = Path(work.shape).read_bytes()
     except OSError as error:
-        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
-    shape = _decode(str(path), data)
-    asked = (pipeline, partition_labels, observable)
+        raise ProfileError(f"{work.shape}: cannot be read ({error.strerror})") from None
+    shape = _decode(work.shape, data)
+    asked = (work.pipeline, work.partition_labels, work.observable)
     holds = (shape.pipeline, shape.partition_labels, shape.observable)
     if asked != holds:
-        raise ProfileError(f"{path}: holds the shape of {holds}, the scenario asks for {asked}")
+        raise ProfileError(
+            f"{work.shape}: holds the shape of {holds}, the scenario asks for {asked}"
+        )
+    reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
+    if work.pipeline != "upstream" and shape.reconstruction != reconstruction:
+        raise ProfileError(
+            f"{work.shape}: holds the shape of the reconstruction {shape.reconstruction!r}, the "
+            f"scenario asks for {reconstruction!r}"
+        )
     return shape
 
 
@@ -133,6 +172,10 @@ def _decode(name: str, data: bytes) -> WorkloadShape:
             f"{name}: field 'schema' is {shape.schema}; this version reads {SHAPE_SCHEMA}; "
             "export the shape again with 'qcutsim shape'"
         )
+    nodes = shape.tasks + len(shape.merges)
+    for merge in shape.merges:
+        if merge.work < 0 or not all(0 <= a <= b <= nodes for a, b in merge.needs):
+            raise ProfileError(f"{name}: field 'merges' needs what is not there: {merge.needs}")
     for index, count in shape.order:
         if not 0 <= index < len(shape.classes) or count < 1:
             raise ProfileError(

@@ -70,7 +70,7 @@ def _fit(
             + (f" once {' and '.join(hold_out)} is held out" if hold_out else "")
             + "; run a scenario first with 'qcutsim run'"
         )
-    pipeline, shots = _one_kind(warm)
+    pipeline, shots, reconstruction = _one_kind(warm)
     _refuse_mixtures(samples.runs)
     warm_up = {kind: fit_warm_up(own) for kind, own in _by_pool(warm).items()}
     steady = [sample for sample in warm if is_warm(sample, warm_up[sample.query.pool])]
@@ -85,6 +85,7 @@ def _fit(
         schema=PROFILE_SCHEMA,
         pipeline=pipeline,
         shots=shots,
+        reconstruction=reconstruction,
         origin=samples.runs[0].origin,
         manifests=manifests_of(samples.runs),
         only=only,
@@ -106,13 +107,18 @@ def _fit(
     )
 
 
-def _one_kind(warm: Sequence[QuerySample]) -> tuple[str, int]:
-    kinds = {(sample.query.pipeline, sample.query.shots) for sample in warm}
+def _one_kind(warm: Sequence[QuerySample]) -> tuple[str, int, str]:
+    kinds = {
+        (sample.query.pipeline, sample.query.shots, sample.query.reconstruction) for sample in warm
+    }
     if len(kinds) > 1:
-        found = ", ".join(f"{pipeline} at {shots} shots" for pipeline, shots in sorted(kinds))
+        found = ", ".join(
+            f"{pipeline} at {shots} shots, reconstruction {reconstruction}"
+            for pipeline, shots, reconstruction in sorted(kinds)
+        )
         raise CalibrationError(
-            f"the logs mix pipelines or shots ({found}); choose one with "
-            "--only 'pipeline=...' and --only 'shots=...'"
+            f"the logs mix pipelines, shots or reconstructions ({found}); choose one with "
+            "--only 'pipeline=...', --only 'shots=...' or --only 'reconstruction=...'"
         )
     (kind,) = kinds
     return kind

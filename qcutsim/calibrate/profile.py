@@ -146,6 +146,7 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     schema: int
     pipeline: str
     shots: AtLeastOne
+    reconstruction: str | None = None
     origin: Literal["measured", "simulated"]
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1)]
     only: tuple[str, ...]

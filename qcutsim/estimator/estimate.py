@@ -20,10 +20,10 @@ from qcutsim.estimator.pipeline import (
     Query,
     Subexperiment,
 )
-from qcutsim.records import MERGE_PARTITION, TaskRecord
+from qcutsim.records import TaskRecord
 from qcutsim.runtime import Driver, Execution, QueryWork, TaskRun
 from qcutsim.stragglers import no_delay
-from qcutsim.workload import TaskClass, WorkloadShape
+from qcutsim.workload import MERGE_CLASS, WorkloadShape
 
 T = TypeVar("T")
 
@@ -38,7 +38,6 @@ _TIMED = (
     "process_cpu",
 )
 
-MERGE_CLASS = TaskClass(partition=MERGE_PARTITION, width=1, depth=0, mid_circuit_measurements=0)
 """What the log calls a part of the reconstruction that a worker did."""
 
 

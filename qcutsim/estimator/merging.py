@@ -36,6 +36,7 @@ class Merging:
         unit_of: the unit that each partition belongs to.
         values: how many points.
         unit_tasks: which tasks each unit has.
+        unit_sizes: how many subexperiments.
         collect: (unit, results) -> data of the unit's partitions.
         read: (partition, its data) -> the tensor that is contracted.
     """
@@ -45,6 +46,7 @@ class Merging:
     unit_of: Sequence[int]
     values: int
     unit_tasks: Sequence[range]
+    unit_sizes: Sequence[int]
     collect: Callable[[int, Sequence[Any]], dict[int, PartitionData]]
     read: Callable[[int, PartitionData], FloatArray]
 
@@ -133,6 +135,11 @@ class CollectUnit:
     only_couplings: bool = False
     on_worker: bool = False
 
+    @property
+    def work(self) -> int:
+        """Subexperiments that are collected."""
+        return self.merging.unit_sizes[self.unit]
+
     def encode(self, results: Sequence[Any]) -> bytes:
         raise TypeError("the coordinator collects")
 
@@ -151,6 +158,11 @@ class JoinPartitions:
     steps: tuple[Step, ...]
     needs: Ranges
     on_worker: bool = True
+
+    @property
+    def work(self) -> int:
+        """Steps of the contraction."""
+        return len(self.steps)
 
     def encode(self, results: Sequence[Any]) -> bytes:
         tensors = [_tensor(results[merge], number) for merge, number in self.sources]

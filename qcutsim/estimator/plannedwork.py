@@ -35,7 +35,7 @@ from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
 from qcutsim.runtime import MergeTask, load_function
 from qcutsim.seeds import stream
-from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
+from qcutsim.workload import SHAPE_SCHEMA, MergeShape, TaskClass, WorkloadShape
 
 SAMPLED_RECONSTRUCTIONS = ("per_shot", "vectorised")
 """Strategies that sum over joint terms, as a sample of these needs."""
@@ -215,6 +215,10 @@ class PlannedWork:
             order=tuple((index, len(list(run))) for index, run in groupby(indices)),
             reconstruction=self._options.reconstruction.kind,
             reconstruction_steps=self.accounting.reconstruction_work,
+            merges=tuple(
+                MergeShape(needs=merge.needs, on_worker=merge.on_worker, work=merge.work)
+                for merge in self.merges
+            ),
         )
 
     @cached_property
@@ -312,6 +316,7 @@ class PlannedWork:
             unit_of=self._unit_of_partition(),
             values=problem.values,
             unit_tasks=self._unit_tasks,
+            unit_sizes=[unit.subexperiments for unit in self._units],
             collect=self._collect_unit,
             read=lambda partition, data: read_operand(
                 data.tensor(),

@@ -15,10 +15,11 @@ from qcutsim.scenario import Scenario
 from qcutsim.workload import WorkloadShape, shape_name
 
 
-def shape_of(workload: Workload) -> WorkloadShape:
+def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
     """Generate a workload's subexperiments and describe them; bindings do not matter.
 
-    Chunks of the pipeline ``planned`` are those of one worker, unless the workload gives a size.
+    Chunks of the pipeline ``planned`` are those of one worker, unless the workload gives a size;
+    joins of the reconstruction ``tree`` are dealt out to ``workers``.
     """
     from qcutsim.estimator import make_pipeline
 
@@ -32,7 +33,7 @@ def shape_of(workload: Workload) -> WorkloadShape:
     )
     pipeline = make_pipeline(
         workload.pipeline,
-        workers=1,
+        workers=1 if workload.chunk is None else workers,
         reconstruction=workload.reconstruction,
         chunk=workload.chunk,
     )
@@ -48,9 +49,10 @@ def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
     make_folder(out_dir)
     files = {}
     for cell in scenario.cells:
-        work = cell.workload
-        name = shape_name(work.pipeline, work.partition_labels, work.observable)
+        work, workers = cell.workload, cell.pool.workers
+        name = shape_name(work, workers)
         if name not in files:
-            data = msgspec.json.format(msgspec.json.encode(shape_of(work)), indent=0)
+            shape = shape_of(work, workers)
+            data = msgspec.json.format(msgspec.json.encode(shape), indent=0)
             files[name] = write_whole(out_dir / name, data)
     return list(files.values())

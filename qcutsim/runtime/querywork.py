@@ -38,6 +38,10 @@ class MergeTask(Protocol):
     def on_worker(self) -> bool:
         """Whether a worker does it; otherwise the coordinator, beside the dispatching."""
 
+    @property
+    def work(self) -> int:
+        """What it collects or joins, as :class:`qcutsim.workload.MergeShape` counts it."""
+
     def encode(self, results: Sequence[Any]) -> bytes:
         """The payload, where a worker does it; its result is what the worker returns."""
 

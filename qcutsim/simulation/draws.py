@@ -72,6 +72,7 @@ def draw_query(
     """
     key = (replication, repetition, index)
     tasks = len(models.task_classes)
+    nodes = tasks + len(models.merges)
 
     def uniform(purpose: str, size: int) -> FloatArray:
         return stream(seed, purpose, *key).random(size)
@@ -92,22 +93,24 @@ def draw_query(
     service *= block_factor * query_factor
     if pool.stragglers.probability > 0:
         service += pool.stragglers.at(uniform("natural straggler", tasks))
-    collect = pool.collect_s.at(uniform("collect", tasks)) * overhead
+    service = np.concatenate([service, stages[2] * models.merge_shares])
+    collect = pool.collect_s.at(uniform("collect", nodes)) * overhead
     share = pool.collect_cpu_share
     is_shared = cell.pool.kind != "dedicated" and cell.pool.workers > 1
     wait_s = pool.shared_wait_s if is_shared else 0.0
     return QueryDraws(
         partition_s=stages[0],
         generate_s=stages[1],
-        reconstruct_s=stages[2],
+        reconstruct_s=stages[2] * (1 - float(models.merge_shares.sum())),
         service_s=service.tolist(),
         collect_cpu_s=(collect * share).tolist(),
         collect_latency_s=(collect * (1 - share) + wait_s).tolist(),
-        dispatch_s=(pool.dispatch_s.at(uniform("dispatch", tasks)) * overhead).tolist(),
-        start_s=(pool.start_s.at(uniform("start", tasks)) * overhead).tolist(),
-        delay_s=InjectedDelays(cell.stragglers, seed, tasks, repetition=repetition, index=index),
+        dispatch_s=(pool.dispatch_s.at(uniform("dispatch", nodes)) * overhead).tolist(),
+        start_s=(pool.start_s.at(uniform("start", nodes)) * overhead).tolist(),
+        delay_s=InjectedDelays(cell.stragglers, seed, nodes, repetition=repetition, index=index),
         kinds=models.kinds,
         kind_of=tuple(models.task_classes.tolist()),
+        merges=models.merges,
     )
 
 

@@ -17,7 +17,7 @@ from qcutsim.calibrate import (
     task_scale_s,
 )
 from qcutsim.cell import Cell
-from qcutsim.dispatch import TaskKind
+from qcutsim.dispatch import Merge, TaskKind
 from qcutsim.errors import ProfileError
 from qcutsim.workload import TaskClass, WorkloadShape
 
@@ -49,9 +49,10 @@ class Scaled:
 class ServiceModels:
     """The models of a cell.
 
-    ``task_classes`` has the number in ``tasks`` of each task's model. ``substitutes`` names the
-    classes that were not calibrated and what stands in for each; ``extrapolations`` in words all
-    in which the cell lies outside the calibrated range.
+    ``task_classes`` has the number in ``tasks`` of each task's model. ``merge_shares`` are the
+    parts of the reconstruction that ``merges`` do before the barrier opens. ``substitutes`` names
+    the classes that were not calibrated and what stands in for each; ``extrapolations`` in words
+    all in which the cell lies outside the calibrated range.
     """
 
     pool: PoolModel
@@ -59,6 +60,8 @@ class ServiceModels:
     kinds: tuple[TaskKind, ...]
     task_classes: np.ndarray[tuple[int], np.dtype[np.int64]]
     stages: tuple[Scaled, Scaled, Scaled]
+    merges: tuple[Merge, ...]
+    merge_shares: np.ndarray[tuple[int], np.dtype[np.float64]]
     substitutes: tuple[str, ...]
     extrapolations: tuple[str, ...]
 
@@ -94,6 +97,8 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
         ),
         task_classes=np.array(shape.task_classes()),
         stages=_stages(profile, cell, shape),
+        merges=tuple(Merge(merge.needs, merge.on_worker) for merge in shape.merges),
+        merge_shares=_merge_shares(profile, cell, shape),
         substitutes=substitutes,
         extrapolations=tuple(_outside(profile, pool, cell, shape, substitutes)),
     )
@@ -146,7 +151,7 @@ def _stages(
     labels, shots = cell.workload.partition_labels, cell.workload.shots
     is_calibrated = shots == profile.shots
     work = {
-        "partition": shape.partitions,
+        "partition": len(set(labels)),
         "generate": shape.subexperiments,
         "reconstruct": shape.reconstruction_work(shots),
     }
@@ -170,6 +175,22 @@ def _stage(
     return Scaled(nearest, wants_s / has_s if has_s > 0 else work / nearest.work)
 
 
+def _merge_shares(
+    profile: CalibrationProfile, cell: Cell, shape: WorkloadShape
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """What of a reconstruction grows with its work is done by the merges, each by its work.
+
+    The rest, the same for any amount, is left for when the barrier opens.
+    """
+    work = np.array([merge.work for merge in shape.merges], np.float64)
+    scale = profile.scales.get("reconstruct")
+    total = stage_scale_s(scale, shape.reconstruction_work(cell.workload.shots)) if scale else 0.0
+    if not work.sum() or scale is None or total <= 0:
+        return np.zeros(len(work))
+    early = 1 - scale.seconds.get("1", 0.0) / total
+    return np.asarray(early * work / work.sum())
+
+
 def _outside(
     profile: CalibrationProfile,
     pool: PoolModel,
@@ -184,6 +205,10 @@ def _outside(
         yield (
             f"{len(substitutes)} classes of subexperiment of {shape.partition_labels} that were "
             "not calibrated"
+        )
+    if profile.reconstruction and shape.reconstruction != profile.reconstruction:
+        yield (
+            f"reconstruction {shape.reconstruction!r} (calibrated on {profile.reconstruction!r})"
         )
     if cell.workload.shots != profile.shots:
         yield f"{cell.workload.shots} shots (calibrated on {profile.shots})"

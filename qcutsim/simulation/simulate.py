@@ -28,10 +28,7 @@ from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun
-from qcutsim.workload import WorkloadShape, load_shape
-
-OVERLAPPING = ("incremental", "tree")
-"""Reconstructions that begin before the last task has ended."""
+from qcutsim.workload import MERGE_CLASS, TaskClass, WorkloadShape, load_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,7 @@ class Simulation:
                 range.
         """
         _check_simulable(self.scenario, cell)
-        work = cell.workload
-        shape = load_shape(work.pipeline, work.partition_labels, work.observable, work.shape)
+        shape = load_shape(cell.workload, cell.pool.workers)
         models = find_models(self.profile, cell, shape)
         if models.extrapolations and not self.extrapolate:
             raise ProfileError(
@@ -203,7 +199,8 @@ class Simulation:
         if with_tasks:
             classes = shape.task_classes()
             for run in done.runs:
-                yield _task_record(cell, shape, pool, query, classes[run.task], run)
+                of = shape.classes[classes[run.task]] if run.task < len(classes) else MERGE_CLASS
+                yield _task_record(cell, pool, query, of, run)
         busy_s = sum(query.draws.service_s) / _efficiency(cell, pool)
         process_cpu_s = done.coordinator_cpu_s + (busy_s if cell.pool.kind == "threads" else 0.0)
         yield QueryRecord(
@@ -234,12 +231,6 @@ def _check_simulable(scenario: Scenario, cell: Cell) -> None:
         raise ScenarioError(
             f"{where}: pool.restart_s: missing; where workers are killed (pool.cancel: kill, or "
             "timeout_s) a simulation must know how long the next one takes to start"
-        )
-    if cell.workload.reconstruction in OVERLAPPING:
-        raise ScenarioError(
-            f"{where}: workload.reconstruction: {cell.workload.reconstruction!r} merges while "
-            "tasks execute, and a profile does not tell how long that takes; simulate "
-            "'contracted'"
         )
 
 
@@ -284,14 +275,8 @@ def _recorder(events: list[Record], dispatcher: int) -> Callable[[Event, list[Ac
 
 
 def _task_record(
-    cell: Cell,
-    shape: WorkloadShape,
-    pool: PoolModel,
-    query: _Numbered,
-    class_index: int,
-    run: SimulatedRun,
+    cell: Cell, pool: PoolModel, query: _Numbered, of: TaskClass, run: SimulatedRun
 ) -> TaskRecord:
-    of = shape.classes[class_index]
     return TaskRecord(
         query=query.number,
         task=run.task,

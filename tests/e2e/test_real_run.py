@@ -25,6 +25,7 @@ from qcutsim import (
     run_scenario,
     simulate_scenario,
 )
+from qcutsim.cell import Workload
 from qcutsim.cli import main
 from qcutsim.estimator import UpstreamPipeline
 from qcutsim.logreader import QueryLog, SkipReport
@@ -81,7 +82,7 @@ def test_every_planned_query_is_logged_once_and_whole(measured):
     assert Counter(identity(entry.query) for entry in queries) == planned(SCENARIO)
     for entry in queries:
         query = entry.query
-        shape = load_shape("upstream", query.partition_labels, "ZZZZ")
+        shape = load_shape(Workload(partition_labels=query.partition_labels))
         assert query.outcome == "ok"
         assert [query.executed, query.subexperiments] == [shape.subexperiments] * 2
         assert (query.cuts, query.coefficients) == (shape.cuts, shape.coefficients)
@@ -144,7 +145,7 @@ def test_stragglers_are_those_of_the_seed(measured):
     cells = {cell.key: cell for cell in SCENARIO.cells}
     for (key, index), delays in found.items():
         work = cells[key].workload
-        tasks = load_shape("upstream", work.partition_labels, work.observable).subexperiments
+        tasks = load_shape(work).subexperiments
         expected = InjectedDelays(
             SCENARIO.cells[0].stragglers, SCENARIO.seed, tasks, repetition=0, index=index
         )

@@ -13,6 +13,7 @@ from qcutsim.calibrate import (
     StageModel,
     TaskModel,
 )
+from qcutsim.cell import Workload
 from qcutsim.manifest import Machine, Manifest
 from qcutsim.workload import load_shape
 
@@ -27,7 +28,11 @@ def known_profile(cores: int) -> CalibrationProfile:
     """Two kinds of pool with service times of every class that AABB and ABBC hold."""
     rng = np.random.default_rng(5)
     classes = sorted(
-        {c.features for labels in LABELS for c in load_shape("upstream", labels, "ZZZZ").classes}
+        {
+            one.features
+            for labels in LABELS
+            for one in load_shape(Workload(partition_labels=labels)).classes
+        }
     )
 
     def pool(resource: str, capacity: int, efficiency: float) -> PoolModel:

@@ -122,7 +122,7 @@ def measured_query(
 ) -> list[Record]:
     """A query as if measured: its tasks go, in order, each to the worker that is idle first."""
     work = cell.workload
-    shape = load_shape(work.pipeline, work.partition_labels, work.observable)
+    shape = load_shape(work)
     classes = [shape.classes[i] for i in shape.task_classes()]
     injected = InjectedDelays(cell.stragglers, seed, len(classes), repetition=0, index=index)
     delays_s = [injected(task, 0, 0) for task in range(len(classes))]

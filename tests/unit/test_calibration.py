@@ -33,6 +33,7 @@ from qcutsim.calibrate import (
 )
 from qcutsim.calibrate.selection import query_filter
 from qcutsim.calibrate.tables import LONGEST_S, MOST_POINTS
+from qcutsim.cell import Workload
 from qcutsim.errors import CalibrationError, InputError, LogError, ProfileError
 from qcutsim.logreader import SkipReport
 from qcutsim.records import QueryRecord, Record, TaskRecord
@@ -176,7 +177,7 @@ def test_the_times_of_a_log_come_back_as_models(tmp_path, stragglers):
     wanted = {
         of.features: service_s(of)
         for labels in ("AAAA", "AABB")
-        for of in load_shape("upstream", labels, "ZZZZ").classes
+        for of in load_shape(Workload(partition_labels=labels)).classes
     }
     assert (profile.pipeline, profile.shots, profile.queries) == ("upstream", 128, 40)
     assert profile.origin == "measured"

@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from qcutsim.cell import Workload
 from qcutsim.errors import ProfileError
 from qcutsim.workload import WorkloadShape, load_shape, shape_name
 
-ONE_CUT = ("upstream", "AABB", "ZZZZ")
+ONE_CUT = Workload(partition_labels="AABB")
 SHIPPED = sorted(
     entry.name
     for entry in resources.files("qcutsim.workloads").iterdir()
@@ -20,32 +21,61 @@ SHIPPED = sorted(
 )
 
 
+def workload_of(name: str) -> tuple[Workload, int]:
+    """The workload that a shape of this name belongs to, and the number of workers."""
+    _, pipeline, labels, observable, *rest = name.removesuffix(".json").split("-")
+    given = {"pipeline": pipeline, "partition_labels": labels, "observable": observable}
+    if not rest:
+        return Workload(**given), 1
+    reconstruction, chunk, *workers = rest
+    work = Workload(**given, reconstruction=reconstruction, chunk=int(chunk.removeprefix("chunk")))
+    return work, int(workers[0].removesuffix("workers")) if workers else 1
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_shape_is_that_of_its_name(name):
-    """And it cuts into as many partitions as its labels have letters."""
-    _, pipeline, labels, observable = name.removesuffix(".json").split("-")
-    shape = load_shape(pipeline, labels, observable)
-    assert shape_name(shape.pipeline, shape.partition_labels, shape.observable) == name
-    assert shape.partitions == len(set(labels))
-    assert shape.subexperiments == shape.partitions * shape.coefficients
-    assert len(shape.task_classes()) == shape.subexperiments
+    work, workers = workload_of(name)
+    shape = load_shape(work, workers)
+    assert shape_name(work, workers) == name
+    assert (shape.pipeline, shape.partition_labels) == (work.pipeline, work.partition_labels)
+    assert len(shape.task_classes()) == shape.tasks
+    assert shape.cuts == len(set(work.partition_labels)) - 1
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if "upstream" in name])
+def test_the_library_makes_each_partition_for_every_coefficient(name):
+    work, _ = workload_of(name)
+    shape = load_shape(work)
+    assert shape.partitions == len(set(work.partition_labels))
+    assert shape.subexperiments == shape.tasks == shape.partitions * shape.coefficients
     assert shape.reconstruction_work(100) == 100 * shape.coefficients * shape.partitions
 
 
+@pytest.mark.parametrize("name", [name for name in SHIPPED if "planned" in name])
+def test_a_chunk_is_no_larger_than_asked_and_merges_need_what_comes_before_them(name):
+    work, workers = workload_of(name)
+    shape = load_shape(work, workers)
+    assert max(one.subexperiments for one in shape.classes) <= work.chunk
+    assert bool(shape.merges) == (work.reconstruction in ("incremental", "tree"))
+    assert any(merge.on_worker for merge in shape.merges) == (work.reconstruction == "tree")
+    for number, merge in enumerate(shape.merges, start=shape.tasks):
+        assert all(0 <= first < last <= number for first, last in merge.needs)
+
+
 def test_the_order_of_tasks_is_written_as_runs_of_one_class():
-    shape = msgspec.structs.replace(load_shape(*ONE_CUT), order=((1, 2), (0, 1), (1, 1)))
+    shape = msgspec.structs.replace(load_shape(ONE_CUT), order=((1, 2), (0, 1), (1, 1)))
     assert shape.task_classes() == [1, 1, 0, 1]
     assert shape.subexperiments == 4
 
 
 def plain(**changes: object) -> bytes:
-    return json.dumps(msgspec.to_builtins(load_shape(*ONE_CUT)) | changes).encode()
+    return json.dumps(msgspec.to_builtins(load_shape(ONE_CUT)) | changes).encode()
 
 
 def test_a_shape_given_as_a_file_is_used(tmp_path: Path):
     path = tmp_path / "shape.json"
     path.write_bytes(plain(cuts=7))
-    shape = load_shape(*ONE_CUT, path)
+    shape = load_shape(msgspec.structs.replace(ONE_CUT, shape=str(path)))
     assert isinstance(shape, WorkloadShape)
     assert shape.cuts == 7
 
@@ -60,6 +90,7 @@ def test_a_shape_given_as_a_file_is_used(tmp_path: Path):
         (plain(order=[[6, 1]]), ": field 'order' holds (6, 1); expected an index below 6 "),
         (plain(order=[[-1, 1]]), ": field 'order' holds (-1, 1); expected an index below 6 "),
         (plain(order=[[0, 0]]), ": field 'order' holds (0, 0); "),
+        (plain(merges=[{"needs": [[0, 99]], "on_worker": True, "work": 1}]), ": field 'merges' n"),
         (plain(observable="IIZZ"), ": holds the shape of ('upstream', 'AABB', 'IIZZ'), the scen"),
     ],
 )
@@ -67,14 +98,16 @@ def test_a_file_that_is_not_the_shape_asked_for_is_refused(tmp_path, content, me
     path = tmp_path / "shape.json"
     path.write_bytes(content)
     with pytest.raises(ProfileError) as raised:
-        load_shape(*ONE_CUT, path)
+        load_shape(msgspec.structs.replace(ONE_CUT, shape=str(path)))
     assert str(raised.value).startswith(f"{path}{message}")
 
 
 def test_a_shape_that_is_missing_is_refused(tmp_path):
-    with pytest.raises(ProfileError, match=r"no workload shape is shipped .* 'ABAB'.*'qcutsim sh"):
-        load_shape("upstream", "ABAB", "ZZZZ")
+    with pytest.raises(
+        ProfileError, match=r"no workload shape .* is shipped .* 'ABAB'.*'qcutsim sh"
+    ):
+        load_shape(Workload(partition_labels="ABAB"))
     path = tmp_path / "none.json"
     with pytest.raises(ProfileError) as raised:
-        load_shape(*ONE_CUT, path)
+        load_shape(msgspec.structs.replace(ONE_CUT, shape=str(path)))
     assert str(raised.value) == f"{path}: cannot be read (No such file or directory)"
