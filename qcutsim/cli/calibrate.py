@@ -43,12 +43,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Fit, save, and show the models."""
     from pathlib import Path
 
+    from qcutsim.assessment import assess_profile
     from qcutsim.calibrate import calibrate_logs, save_profile
     from qcutsim.cli.inspect import say_plots
     from qcutsim.cli.output import (
         naming_skipped,
         print_json,
         print_tables,
+        progress,
         refuse_to_overwrite,
         say,
     )
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         profile = calibrate_logs(
             arguments.logs, only=arguments.only, hold_out=arguments.hold_out, skipped=skipped
         )
+    with progress("cells of the log, simulated") as on_progress:
+        profile = assess_profile(profile, arguments.logs, on_progress)
     save_profile(profile, output)
     if arguments.json:
         print_json(profile)

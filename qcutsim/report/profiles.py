@@ -179,6 +179,11 @@ def profile_origin(profile: CalibrationProfile) -> Sequence[str]:
             f"on {machine.processor}, {machine.cores} cores, {machine.system}, Python "
             f"{manifest.python}"
         )
+    if profile.discrepancy_sd is not None:
+        lines.append(
+            f"simulated makespans of the {profile.assessed} configurations it was calibrated on "
+            f"are off by {100 * profile.discrepancy_sd:.1f} % (root mean square)"
+        )
     if profile.only:
         lines.append(f"only queries with {' and '.join(profile.only)}")
     if profile.held_out:
