@@ -32,18 +32,69 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shape: str | None = None
 
 
+class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One machine or device of a simulated pool.
+
+    Args:
+        workers: on it.
+        cores: what they share; without it each has its own.
+        speed: of its workers, 1 for those that were calibrated.
+        latency_s: one way between it and the coordinator.
+        bandwidth_bytes_per_s: of that way; unlimited where it is not given.
+        queue_delay_s: what a task waits for the device before it starts.
+        queue_delay: instead, a distribution of ``scipy.stats``, as of stragglers.
+    """
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    cores: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    speed: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 1.0
+    latency_s: Seconds = 0.0
+    bandwidth_bytes_per_s: Annotated[float, msgspec.Meta(ge=1, le=1e15)] | None = None
+    queue_delay_s: Seconds = 0.0
+    queue_delay: dict[str, Any] | None = None
+
+
+class Failures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Simulated workers die after an exponential time of mean ``mtbf_s`` and are replaced after
+    ``repair_s``."""
+
+    mtbf_s: Annotated[float, msgspec.Meta(ge=1e-3, le=1e12)]
+    repair_s: Seconds
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A simulated training run: epochs of optimiser steps of ``queries`` queries each.
+
+    A step begins when the one before has ended: its queries, and ``step_s`` of the optimiser.
+    """
+
+    epochs: AtLeastOne = 1
+    steps: AtLeastOne
+    step_s: Seconds = 0.0
+
+
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Workers. ``dedicated`` (a machine for each worker) can only be simulated.
 
     ``cancel`` says what is done to a running task that nobody needs any more (see
     :data:`qcutsim.dispatch.CancelMode`); ``restart_s`` how long a simulated worker that was killed
-    takes to come back.
+    takes to come back. ``hosts`` and ``failures`` are simulated only; with hosts ``workers`` is
+    their sum.
     """
 
     kind: Literal["inline", "threads", "processes", "dedicated"] = "processes"
     workers: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
     cancel: CancelMode | None = None
     restart_s: Seconds | None = None
+    hosts: Annotated[tuple[Host, ...], msgspec.Meta(min_length=1)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    failures: Failures | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        if self.hosts is not msgspec.UNSET and self.workers == 1:
+            total = sum(host.workers for host in self.hosts)
+            msgspec.structs.force_setattr(self, "workers", total)
 
 
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +116,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         window: how many queries are in flight at once, where they come one after the other; 1 is
             the barrier of arXiv:2602.16233.
         timeout_s: a task that runs longer counts as lost.
-        queries: how many are run in each repetition.
+        queries: how many are run in each repetition, or, in a training run, in each step.
+        training: a training run of such queries, simulated only.
     """
 
     workload: Workload
@@ -76,6 +128,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
     queries: AtLeastOne = 1
+    training: Training | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         # A policy that is given by its kind is that kind with its defaults.
@@ -123,7 +176,30 @@ def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
         "straggler_delay_s": cell.stragglers.delay_s,
         "straggler_distribution": cell.stragglers.distribution,
         "straggler_per": cell.stragglers.per,
+        "machines": _machines(cell),
     }
+
+
+def _machines(cell: Cell) -> str | None:
+    """Hosts, failures and training in words, where a cell has some."""
+    words = []
+    if cell.pool.hosts is not msgspec.UNSET:
+        words += [_host(host) for host in cell.pool.hosts]
+    if cell.pool.failures is not msgspec.UNSET:
+        failures = cell.pool.failures
+        words.append(f"failing every {failures.mtbf_s:g} s for {failures.repair_s:g} s")
+    if cell.training is not msgspec.UNSET:
+        training = cell.training
+        words.append(f"{training.epochs} epochs x {training.steps} steps x {cell.queries} queries")
+    return ", ".join(words) or None
+
+
+def _host(host: Host) -> str:
+    said = {f: v for f, v in msgspec.to_builtins(host).items() if f not in ("workers", "cores")}
+    usual = msgspec.to_builtins(Host(workers=1))
+    others = " ".join(f"{f} {v}" for f, v in said.items() if v != usual[f])
+    cores = "own" if host.cores is None else str(host.cores)
+    return f"{host.workers} on {cores} cores" + (f" ({others})" if others else "")
 
 
 def key_of(data: Any) -> str:

@@ -122,6 +122,17 @@ def _check_runnable(scenario: Scenario) -> None:
                 f"{scenario.source}: pool.workers: {cell.pool.workers} is more than a real run "
                 f"takes on one host ({MOST_WORKERS}); simulate it"
             )
+        simulated_only = {
+            "pool.hosts": cell.pool.hosts,
+            "pool.failures": cell.pool.failures,
+            "training": cell.training,
+        }
+        for field_name, value in simulated_only.items():
+            if value is not msgspec.UNSET:
+                raise ScenarioError(
+                    f"{scenario.source}: {field_name}: can only be simulated; leave it out of a "
+                    "real run"
+                )
         if cell.arrivals.kind != "sequence":
             raise ScenarioError(
                 f"{scenario.source}: arrivals.kind: {cell.arrivals.kind!r} can only be "

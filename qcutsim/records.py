@@ -53,7 +53,8 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     ``total_s`` runs from the first stage's start to the last one's end. ``coordinator_cpu_s`` is
     the CPU time of the dispatching thread during the execute stage, ``process_cpu_s`` that of the
     whole process (which holds the tasks of a thread pool, not those of worker processes).
-    ``is_extrapolated``: simulated outside what the profile was calibrated on.
+    ``is_extrapolated``: simulated outside what the profile was calibrated on. ``machines``: the
+    simulated hosts, failures and training, in words.
     """
 
     query: Count
@@ -102,6 +103,7 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     error: str | None = None
     replication: Count = 0
     is_extrapolated: bool = False
+    machines: str | None = None
 
 
 class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
@@ -134,6 +136,19 @@ class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
     result_bytes: int = 0
 
 
+class StepRecord(msgspec.Struct, tag="step", tag_field="kind", kw_only=True):
+    """One optimiser step of a training run: its queries, and what the optimiser took."""
+
+    cell: str
+    epoch: Count
+    step: Count
+    queries: Count
+    started_s: Seconds
+    ended_s: Seconds
+    repetition: Count = 0
+    replication: Count = 0
+
+
 class EventRecord(msgspec.Struct, tag="event", tag_field="kind", kw_only=True):
     """One event a dispatcher handled and the actions it answered with.
 
@@ -145,7 +160,7 @@ class EventRecord(msgspec.Struct, tag="event", tag_field="kind", kw_only=True):
     actions: list[dict[str, Any]]
 
 
-Record = RunRecord | QueryRecord | TaskRecord | EventRecord
+Record = RunRecord | QueryRecord | TaskRecord | StepRecord | EventRecord
 
 _encoder = msgspec.json.Encoder()
 

@@ -28,7 +28,7 @@ from qcutsim.cell import Cell
 from qcutsim.errors import InputError
 from qcutsim.files import exists, make_folder, write_whole
 from qcutsim.progress import ProgressCallback, no_progress
-from qcutsim.records import EventRecord, LogWriter, QueryRecord, Record, TaskRecord
+from qcutsim.records import EventRecord, LogWriter, QueryRecord, Record, StepRecord, TaskRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation import Simulation, discrepancies, spread
 from qcutsim.stragglers import Stragglers
@@ -54,7 +54,7 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     ``makespan_s`` is the median query of a replication, ``p50_s``, ``p95_s`` and ``p99_s`` are
     quantiles over its queries. ``critical_path`` is what the makespan went into (see
     :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
-    without stragglers. ``is_wide``: the interval asked for was not reached.
+    without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval asked for was not reached.
     """
 
     configuration: dict[str, Any]
@@ -72,6 +72,7 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     barrier_waiting: Interval | None
     queueing_s: Interval | None
     straggler_slowdown: Interval | None
+    training_s: Interval | None
     critical_path: dict[str, Interval]
 
 
@@ -331,6 +332,7 @@ def _statistics(
         barrier_waiting=_mean_interval([use.barrier_waiting for use in uses]),
         queueing_s=_mean_interval([use.queueing_s for use in uses]),
         straggler_slowdown=_slowdown(simulation, cell, queries, replications),
+        training_s=_training(records, off),
         critical_path=_critical_path(examples),
     )
 
@@ -357,6 +359,19 @@ def _critical_path(
         for name, own in shares.items()
         if own and max(own) > 0
     }
+
+
+def _training(records: Sequence[Record], off: FloatArray) -> Interval | None:
+    """From the first step to the end of the last one, of each training run."""
+    ends: dict[tuple[int, int], float] = {}
+    for record in records:
+        if isinstance(record, StepRecord):
+            run = (record.replication, record.repetition)
+            ends[run] = max(ends.get(run, 0.0), record.ended_s)
+    if not ends:
+        return None
+    values = np.array([ends_s * off[run[0]] for run, ends_s in ends.items()])
+    return interval(values, float(np.median(list(ends.values()))))
 
 
 def _slowdown(

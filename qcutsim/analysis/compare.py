@@ -33,6 +33,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     straggler_probability: float
     straggler_delay_s: float
     stragglers: str
+    machines: str
     is_prediction: bool
     is_extrapolated: bool
     queries: int
@@ -135,6 +136,7 @@ def compare_queries(
                 chunk=key.chunk,
                 window=key.window,
                 stragglers=key.stragglers,
+                machines=key.machines,
                 straggler_probability=key.straggler_probability,
                 straggler_delay_s=key.straggler_delay_s,
                 is_prediction=key.workers not in calibrated_workers.get(key.pool, ())

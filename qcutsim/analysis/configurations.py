@@ -38,6 +38,7 @@ class Configuration(NamedTuple):
     straggler_probability: float
     straggler_delay_s: float
     stragglers: str
+    machines: str
     workers: int
 
     @classmethod
@@ -48,6 +49,7 @@ class Configuration(NamedTuple):
         fields["stragglers"] = _stragglers(query)
         fields["timeout_s"] = query.timeout_s or 0.0
         fields["cancel"] = query.cancel or ""
+        fields["machines"] = query.machines or ""
         fields["chunk"] = query.chunk or 0
         if not fields["stragglers"]:
             fields["straggler_delay_s"] = 0.0

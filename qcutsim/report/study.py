@@ -11,7 +11,7 @@ from qcutsim.analysis import STAGES, Interval
 from qcutsim.report.tables import make_table
 from qcutsim.study import CellStatistics, Study
 
-_RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window")
+_RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window", "machines")
 
 
 def study_tables(study: Study, title: str) -> list[Table]:
@@ -32,6 +32,7 @@ def _times(study: Study, title: str) -> Table:
         "idle at barrier %",
         "queueing ms",
         "straggler slowdown",
+        *(["training s"] if _has_training(study) else []),
     )
     for cell in study.cells:
         flag = "*" if cell.is_extrapolated else ""
@@ -47,6 +48,7 @@ def _times(study: Study, title: str) -> Table:
             _percent(cell.barrier_waiting),
             "-" if queueing_s is None else _three(1e3 * queueing_s.estimate),
             "-" if cell.straggler_slowdown is None else f"{cell.straggler_slowdown.estimate:.2f}",
+            *([_seconds(cell.training_s)] if _has_training(study) else []),
         )
     return table
 
@@ -101,6 +103,14 @@ def study_notes(study: Study) -> Sequence[str]:
             f"{wide} cells did not reach the interval asked for; their spread is too large"
         )
     return lines
+
+
+def _has_training(study: Study) -> bool:
+    return any(cell.training_s is not None for cell in study.cells)
+
+
+def _seconds(value: Interval | None) -> str:
+    return "-" if value is None else _three(value.estimate)
 
 
 def _range(value: Interval) -> str:

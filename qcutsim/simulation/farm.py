@@ -54,6 +54,7 @@ class SimulatedQuery:
     partition_s: float = 0.0
     generate_s: float = 0.0
     reconstructed_s: float = 0.0
+    ended_s: float = 0.0
     coordinator_cpu_s: float = 0.0
     error: str | None = None
 
@@ -65,7 +66,7 @@ class Farm:
         dispatcher: decides; fresh.
         workers: pool size.
         host: what coordinator and workers share; ``None`` for dedicated workers, whose tasks
-            take exactly their service time.
+            take exactly their service time. Workers elsewhere join by ``workers.join(place)``.
         on_event: hears of every event and the actions it led to.
         cancel: what can be done to a running copy.
         restart_s: until a killed or lost worker is replaced.
@@ -103,9 +104,13 @@ class Farm:
         self.env.process(self._prepare(query))
         return query
 
-    def run(self) -> None:
-        """Run until nothing is left to happen."""
-        self.env.run()
+    def run(self, until: simpy.Event | None = None) -> None:
+        """Run until nothing is left to happen, or until that event."""
+        self.env.run(until)
+
+    def work(self, seconds: float) -> Steps:
+        """The coordinator computes beside the dispatching, in turn with the queries' stages."""
+        yield from self._stage(seconds)
 
     def _prepare(self, query: SimulatedQuery) -> Steps:
         draws = query.draws
@@ -232,6 +237,7 @@ class Farm:
 
     def _settle(self, query: SimulatedQuery) -> None:
         """The query has ended; what still runs of it is seen as it is now."""
+        query.ended_s = self.env.now
         for place, run in enumerate(query.runs):
             if self.workers.running.get(run.worker) is run:
                 query.runs[place] = replace(run)

@@ -20,6 +20,7 @@ from qcutsim.dispatch import (
 )
 from qcutsim.records import Outcome
 from qcutsim.simulation.draws import QueryDraws
+from qcutsim.simulation.hosts import HostInTime, Place
 from qcutsim.simulation.station import SharedHost
 
 Steps = Generator[simpy.Event, Any, None]
@@ -57,12 +58,12 @@ class SimulatedRun:
 
 
 class SimulatedWorkers:
-    """Numbered workers, dedicated or on one shared host, that can be cancelled, killed and lost.
+    """Numbered workers in their places, that can be cancelled, killed and lost.
 
     Args:
         env: whose time passes.
         report: takes an event, and the run that it tells of.
-        host: what coordinator and workers share; ``None`` for dedicated workers, whose tasks
+        station: what coordinator and workers share; ``None`` for dedicated workers, whose tasks
             take exactly their service time.
         cancel: what can be done to a running copy, as :class:`qcutsim.runtime.Pool` declares.
         restart_s: until a lost worker is replaced.
@@ -72,28 +73,35 @@ class SimulatedWorkers:
         self,
         env: simpy.Environment,
         report: Callable[[Event, SimulatedRun | None], None],
-        host: SharedHost[Callable[[], None]] | None,
+        station: SharedHost[Callable[[], None]] | None,
         cancel: CancelMode,
         restart_s: float,
     ) -> None:
         self._env = env
         self._report = report
-        self._host = host
+        self.coordinator = self.place_on(station)
         self._mode = cancel
         self._restart_s = restart_s
-        self._host_version = 0
-        self._host_due_s: float | None = None
         self._numbers = count()
         self._joined_s: dict[int, float] = {}
+        self._places: dict[int, Place] = {}
+        self.on_joined: Callable[[int], None] = lambda worker: None
         self.running: dict[int, SimulatedRun] = {}
 
-    def join(self) -> None:
-        """One more worker is there."""
+    def place_on(self, station: SharedHost[Callable[[], None]] | None) -> Place:
+        """A place on a host of its own."""
+        host = None if station is None else HostInTime(self._env, station, self.schedule)
+        return Place(host)
+
+    def join(self, place: Place | None = None) -> None:
+        """One more worker is there, by default where the coordinator is."""
         worker = next(self._numbers)
+        self._places[worker] = self.coordinator if place is None else place
         self._joined_s[worker] = self._env.now
         self._report(WorkerJoined(self._env.now, worker), None)
+        self.on_joined(worker)
 
-    def lose(self, worker: int) -> None:
+    def lose(self, worker: int, repair_s: float | None = None) -> None:
         """The worker dies, if it was there before this instant, and is replaced in a while.
 
         What it finishes at this very instant counts.
@@ -104,19 +112,34 @@ class SimulatedWorkers:
         run = self.running.get(worker)
         if run is not None:
             run.doomed_s = now_s
-            self._fire_host()
+            self._fire_host(worker)
             self._leave_host(run)
-        self._replace(worker)
+        self._replace(worker, self._restart_s if repair_s is None else repair_s)
 
     def start(self, run: SimulatedRun, draws: QueryDraws) -> None:
         """Send a copy to its worker; one that is lost is reported already."""
         self.running[run.worker] = run
-        if run.worker in self._joined_s:
-            start_s = draws.start_s[run.task]
-            if self._host is not None and start_s > 0:
-                run.ticket = self._enter_host(lambda: self._begin(run, draws), start_s)
-            else:
-                self.schedule(start_s, self._begin, run, draws)
+        if run.worker not in self._joined_s:
+            return
+        place = self._places[run.worker]
+        if place.is_plain:
+            self._awake(run, draws)
+            return
+        way_s = place.send_s + place.queue_s(run.query, run.task, run.attempt)
+        self.schedule(way_s, self._arrived, run, draws)
+
+    def _arrived(self, run: SimulatedRun, draws: QueryDraws) -> None:
+        """A copy is at its worker, if that is still alive."""
+        if not (run.is_gone or run.doomed_s is not None):
+            self._awake(run, draws)
+
+    def _awake(self, run: SimulatedRun, draws: QueryDraws) -> None:
+        """The worker takes the copy up."""
+        start_s, host = draws.start_s[run.task], self._places[run.worker].host
+        if host is not None and start_s > 0:
+            run.ticket = host.enter(lambda: self._begin(run, draws), start_s)
+        else:
+            self.schedule(start_s, self._begin, run, draws)
 
     def cancel(self, run: SimulatedRun) -> None:
         """Do what can be done about a copy that nobody needs."""
@@ -133,17 +156,17 @@ class SimulatedWorkers:
         if run.worker in self._joined_s:
             run.is_gone = True
             self._leave_host(run)
-            self._replace(run.worker)
+            self._replace(run.worker, self._restart_s)
 
     def compute(self, seconds: float) -> Steps:
         """The coordinator computes for ``seconds``, longer where the host is shared."""
         if seconds <= 0:
             return
-        if self._host is None:
+        if self.coordinator.host is None:
             yield self._env.timeout(seconds)
             return
         done = self._env.event()
-        self._enter_host(lambda: done.succeed(), seconds)
+        self.coordinator.host.enter(lambda: done.succeed(), seconds)
         yield done
 
     def schedule(self, delay_s: float, call: Callable[..., None], *args: object) -> None:
@@ -151,15 +174,16 @@ class SimulatedWorkers:
         timeout = self._env.timeout(max(delay_s, 0.0))
         timeout.callbacks.append(lambda _: call(*args))
 
-    def _replace(self, worker: int) -> None:
+    def _replace(self, worker: int, after_s: float) -> None:
         del self._joined_s[worker]
         self._report(WorkerLost(self._env.now, worker), None)
-        self.schedule(self._restart_s, self.join)
+        self.schedule(after_s, self.join, self._places[worker])
 
     def _wake(self, run: SimulatedRun) -> None:
         if run.worker not in self._joined_s:  # its loss is reported already
             return
         run.is_gone = True
+        self._leave_host(run)
         del self.running[run.worker]
         run.outcome = "cancelled"
         run.started_s = max(run.started_s, run.dispatched_s)
@@ -192,17 +216,24 @@ class SimulatedWorkers:
 
     def _serve(self, run: SimulatedRun, draws: QueryDraws) -> None:
         run.is_serving = True
+        place = self._places[run.worker]
         service_s = draws.service_s[run.task]
-        if self._host is None:
+        if place.speed != 1:
+            service_s /= place.speed
+        if place.host is None:
             self._after(service_s, run, self._end, draws)
         elif run.doomed_s is None or service_s <= 0:
-            run.ticket = self._enter_host(lambda: self._end(run, draws), service_s)
+            run.ticket = place.host.enter(lambda: self._end(run, draws), service_s)
 
     def _end(self, run: SimulatedRun, draws: QueryDraws) -> None:
         run.ticket = None
         run.has_ended = True
         run.ended_s = self._env.now
-        self._after(draws.collect_latency_s[run.task], run, self._arrive, draws)
+        way_s = draws.collect_latency_s[run.task]
+        place = self._places[run.worker]
+        if place.return_s > 0:
+            way_s += place.return_s
+        self._after(way_s, run, self._arrive, draws)
 
     def _arrive(self, run: SimulatedRun, draws: QueryDraws) -> None:
         del self.running[run.worker]
@@ -214,39 +245,13 @@ class SimulatedWorkers:
         else:
             self._report(TaskFailed(self._env.now, *copy, error), run)
 
-    def _enter_host(self, done: Callable[[], None], demand_s: float) -> int:
-        assert self._host is not None
-        self._fire_host()
-        ticket = self._host.enter(self._env.now, done, demand_s)
-        self._watch_host()
-        return ticket
-
     def _leave_host(self, run: SimulatedRun) -> None:
-        if self._host is not None and run.ticket is not None:
-            self._host.leave(self._env.now, run.ticket)
+        host = self._places[run.worker].host
+        if host is not None and run.ticket is not None:
+            host.leave(run.ticket)
             run.ticket = None
-            self._watch_host()
 
-    def _fire_host(self) -> None:
-        """What ends at an instant ends before anything else happens on the host."""
-        while self._host is not None and self._host_due_s == self._env.now:
-            self._host_fires(self._host_version)
-
-    def _watch_host(self) -> None:
-        assert self._host is not None
-        self._host_version += 1
-        delay_s = self._host.next_in_s()
-        if delay_s is None:
-            self._host_due_s = None
-            return
-        self._host_due_s = self._env.now + delay_s
-        self.schedule(delay_s, self._host_fires, self._host_version)
-
-    def _host_fires(self, version: int) -> None:
-        if version != self._host_version:  # something entered or left meanwhile
-            return
-        assert self._host is not None
-        done = self._host.finish_next(self._env.now)
-        self._watch_host()
-        for call in done:
-            call()
+    def _fire_host(self, worker: int) -> None:
+        host = self._places[worker].host
+        if host is not None:
+            host.fire()
