@@ -54,7 +54,8 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     ``makespan_s`` is the median query of a replication, ``p50_s``, ``p95_s`` and ``p99_s`` are
     quantiles over its queries. ``critical_path`` is what the makespan went into (see
     :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
-    without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval asked for was not reached.
+    without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval
+    asked for was not reached.
     """
 
     configuration: dict[str, Any]

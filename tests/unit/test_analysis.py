@@ -195,6 +195,7 @@ OTHER = {
     "straggler_delay_s": 0.7,
     "straggler_distribution": {"name": "expon", "scale": 0.1},
     "straggler_per": "worker",
+    "machines": "4 on 2 cores",
     "workers": 3,
 }
 IN_WORDS = {"policy_parameters", "straggler_distribution", "straggler_per"}

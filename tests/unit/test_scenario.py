@@ -98,7 +98,7 @@ POSITIONS = {
     "unknown field at the top": (
         BASE + "workers: 3\n",
         "s.yaml:3:1: workers: unknown field; allowed here: arrivals, name, policy, pool, queries, "
-        "repetitions, replications, seed, stragglers, sweep, timeout_s, window, workload",
+        "repetitions, replications, seed, stragglers, sweep, timeout_s, training, window, workload",
     ),
     "unknown field further in": (
         BASE + "pool:\n  kind: threads\n  wrokers: 3\n",
