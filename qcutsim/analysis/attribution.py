@@ -72,20 +72,23 @@ def attribute(query: QueryRecord, tasks: Sequence[TaskRecord]) -> Attribution:
         "reconstruct_s": query.reconstruct_s,
         "between_s": query.total_s - stages_s,
     }
-    done = [task for task in tasks if task.outcome == "ok"]
+    done: dict[int, TaskRecord] = {}
+    for task in sorted(tasks, key=_end):
+        if task.outcome == "ok":  # a later copy of the same task was beaten
+            done.setdefault(task.task, task)
     if not done:
         return Attribution(**pieces, execute_s=query.execute_s)
     begin_s = min(task.ready_s for task in tasks)
-    last = max(done, key=_end)
+    last = max(done.values(), key=_end)
     pieces["barrier_s"] = query.execute_s - (last.collected_s - begin_s)
-    task: TaskRecord | None = last
-    while task is not None:
-        for name, seconds in _pieces(task):
+    critical: TaskRecord | None = last
+    while critical is not None:
+        for name, seconds in _pieces(critical):
             pieces[name] = pieces.get(name, 0.0) + seconds
-        before = _cause(task, tasks, begin_s)
+        before = _cause(critical, tasks, begin_s)
         since_s = begin_s if before is None else before.collected_s
-        pieces["dispatch_s"] = pieces.get("dispatch_s", 0.0) + task.dispatched_s - since_s
-        task = before
+        pieces["dispatch_s"] = pieces.get("dispatch_s", 0.0) + critical.dispatched_s - since_s
+        critical = before
     return Attribution(**pieces)
 
 
