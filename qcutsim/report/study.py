@@ -96,7 +96,8 @@ def study_notes(study: Study) -> Sequence[str]:
         lines.append(f"extrapolated (* in the table): {'; '.join(study.extrapolations)}")
     failed = sum(cell.failed for cell in study.cells)
     if failed:
-        lines.append(f"{failed} simulated queries failed; their records say why")
+        total = failed + sum(cell.queries for cell in study.cells)
+        lines.append(f"{failed} of {total} simulated queries failed; their records say why")
     wide = sum(cell.is_wide for cell in study.cells)
     if wide:
         lines.append(
