@@ -214,15 +214,25 @@ def _machines(cell: Cell) -> str | None:
     if cell.training is not msgspec.UNSET:
         training = cell.training
         words.append(f"{training.epochs} epochs x {training.steps} steps x {cell.queries} queries")
+        if training.step_s:
+            words[-1] += f" and {training.step_s:g} s"
     return ", ".join(words) or None
 
 
 def _host(host: Host) -> str:
-    said = {f: v for f, v in msgspec.to_builtins(host).items() if f not in ("workers", "cores")}
-    usual = msgspec.to_builtins(Host(workers=1))
-    others = " ".join(f"{f} {v}" for f, v in said.items() if v != usual[f])
+    """As ``4 on 2 cores (speed 0.5, 0.01 s away)``; what is usual is not said."""
+    queue = f"{host.queue_delay_s:g} s"
+    if host.queue_delay is not None:
+        queue = " ".join(str(value) for value in host.queue_delay.values())
+    others = {
+        f"speed {host.speed:g}": host.speed != 1,
+        f"{host.latency_s:g} s away": host.latency_s > 0,
+        f"{host.bandwidth_bytes_per_s or 0:g} bytes/s": host.bandwidth_bytes_per_s is not None,
+        f"queue {queue}": host.queue_delay is not None or host.queue_delay_s > 0,
+    }
+    said = ", ".join(words for words, is_said in others.items() if is_said)
     cores = "own" if host.cores is None else str(host.cores)
-    return f"{host.workers} on {cores} cores" + (f" ({others})" if others else "")
+    return f"{host.workers} on {cores} cores" + (f" ({said})" if said else "")
 
 
 def key_of(data: Any) -> str:

@@ -156,7 +156,7 @@ _TEXT = {
 }
 """Columns of words; the others hold numbers."""
 
-_POLICY_WIDTH = len("work_stealing")
+_LEAST_WIDTHS = {"policy": len("work_stealing"), "machines": 12}
 
 
 def make_table(title: str, *columns: str) -> Table:
@@ -167,7 +167,7 @@ def make_table(title: str, *columns: str) -> Table:
             column,
             justify="left" if column in _TEXT else "right",
             overflow="fold",
-            min_width=_POLICY_WIDTH if column == "policy" else None,
+            min_width=_LEAST_WIDTHS.get(column),
         )
     return table
 
