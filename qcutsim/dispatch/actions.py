@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, gc=False):
     """Run a copy of a task on a worker; a merge's number is that of a task after the others."""
 
     query: int
@@ -15,8 +14,7 @@ class Start:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True, gc=False):
     """Nobody needs this running copy any more: do what the pool can do about it."""
 
     query: int
@@ -25,8 +23,7 @@ class Cancel:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Abandon:
+class Abandon(msgspec.Struct, frozen=True, gc=False):
     """This copy is past its timeout: count its worker as lost and replace it."""
 
     query: int
@@ -35,38 +32,33 @@ class Abandon:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeginMerge:
+class BeginMerge(msgspec.Struct, frozen=True, gc=False):
     """The coordinator can do this merge: what it needs is done."""
 
     query: int
     task: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeginReconstruction:
+class BeginReconstruction(msgspec.Struct, frozen=True, gc=False):
     """The barrier is open: every task of the query is done; reconstruct its value."""
 
     query: int
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteQuery:
+class CompleteQuery(msgspec.Struct, frozen=True, gc=False):
     """Hand the query's value to whoever asked."""
 
     query: int
 
 
-@dataclass(frozen=True, slots=True)
-class FailQuery:
+class FailQuery(msgspec.Struct, frozen=True, gc=False):
     """Give up on the query; ``error`` is what its task last failed with."""
 
     query: int
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(msgspec.Struct, frozen=True, gc=False):
     """Report ``TimerFired`` at ``due_s``."""
 
     due_s: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, get_args
 
 import msgspec
@@ -16,7 +15,7 @@ _ACTIONS = {cls.__name__: cls for cls in get_args(Action)}
 
 def to_plain(item: Event | Action) -> dict[str, Any]:
     """``{"type": class name, field: value, ...}``."""
-    return {"type": type(item).__name__, **dataclasses.asdict(item)}
+    return {"type": type(item).__name__, **msgspec.structs.asdict(item)}
 
 
 def event_from_plain(data: dict[str, Any]) -> Event:

@@ -272,8 +272,7 @@ class Dispatcher:
         for task, worker in self.policy.assign(idle, now_s):
             query, node = task
             state = queries.get(query)
-            is_ready = state is not None and state.may_run(node) and node not in state.blocked
-            if worker not in idle or state is None or not is_ready or state.done[node]:
+            if state is None or not state.may_begin(node) or worker not in idle:
                 raise PolicyError(
                     f"policy {self.policy.kind!r} assigned {task} to worker {worker}: "
                     "the worker must be idle and the task ready and not yet done"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 
 class TaskKind(NamedTuple):
@@ -28,24 +29,21 @@ class Merge(NamedTuple):
     on_worker: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerJoined:
+class WorkerJoined(msgspec.Struct, frozen=True, gc=False):
     """A worker is there and idle. A worker's number is never used again after it was lost."""
 
     at_s: float
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLost:
+class WorkerLost(msgspec.Struct, frozen=True, gc=False):
     """A worker is gone; the copy it was running, if any, will not finish."""
 
     at_s: float
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuerySubmitted:
+class QuerySubmitted(msgspec.Struct, frozen=True, gc=False):
     """A query's tasks, numbered from 0, are ready to run; its merges are numbered after them.
 
     Task ``i`` is of kind ``kinds[kind_of[i]]``; where nothing is told all are of one kind.
@@ -59,8 +57,7 @@ class QuerySubmitted:
     merges: tuple[Merge, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFinished:
+class TaskFinished(msgspec.Struct, frozen=True, gc=False):
     """A worker finished a copy of a task."""
 
     at_s: float
@@ -70,8 +67,7 @@ class TaskFinished:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFailed:
+class TaskFailed(msgspec.Struct, frozen=True, gc=False):
     """A copy of a task raised ``error``; its worker is idle again."""
 
     at_s: float
@@ -82,8 +78,7 @@ class TaskFailed:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCancelled:
+class TaskCancelled(msgspec.Struct, frozen=True, gc=False):
     """A copy was given up as asked; its worker is idle again."""
 
     at_s: float
@@ -93,8 +88,7 @@ class TaskCancelled:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class MergeFinished:
+class MergeFinished(msgspec.Struct, frozen=True, gc=False):
     """The coordinator finished a merge; ``task`` is its number."""
 
     at_s: float
@@ -102,16 +96,14 @@ class MergeFinished:
     task: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReconstructionFinished:
+class ReconstructionFinished(msgspec.Struct, frozen=True, gc=False):
     """A query's value has been reconstructed from its tasks' results."""
 
     at_s: float
     query: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True, gc=False):
     """The time ``due_s``, for which a timer was set, has come."""
 
     at_s: float

@@ -18,6 +18,7 @@ class QueryState:
 
     Attributes:
         submitted: the event that brought it.
+        tasks: how many of its nodes are tasks.
         done: 1 for each node that is done.
         remaining: how many nodes are not.
         started: how many copies of each node were started.
@@ -29,6 +30,7 @@ class QueryState:
     """
 
     submitted: QuerySubmitted
+    tasks: int
     done: bytearray
     remaining: int
     started: bytearray
@@ -45,7 +47,7 @@ class QueryState:
         fits = all(0 <= kind < len(event.kinds) for kind in set(event.kind_of))
         if not fits or (event.kinds and len(event.kind_of) != event.tasks):
             raise PolicyError(f"query {event.query}: its tasks and their kinds do not match")
-        state = cls(event, bytearray(nodes), nodes, bytearray(nodes))
+        state = cls(event, event.tasks, bytearray(nodes), nodes, bytearray(nodes))
         for number, merge in enumerate(event.merges, start=event.tasks):
             if any(not 0 <= start <= stop <= number for start, stop in merge.needs):
                 raise PolicyError(
@@ -72,6 +74,12 @@ class QueryState:
         if not self.has_node(node):
             return False
         return node < self.submitted.tasks or self.merge(node).on_worker
+
+    def may_begin(self, node: int) -> bool:
+        """Whether a worker may run it now: it is a worker's, not done, and waits for nothing."""
+        if 0 <= node < self.tasks:
+            return not self.done[node]
+        return self.may_run(node) and node not in self.blocked and not self.done[node]
 
     def merge(self, node: int) -> Merge:
         """The merge of that number."""

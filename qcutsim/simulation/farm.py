@@ -8,8 +8,10 @@ merges and reconstruction run beside the dispatching, one at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 
+import msgspec
 import simpy
 
 from qcutsim.dispatch import (
@@ -35,6 +37,7 @@ from qcutsim.dispatch import (
     order_key,
 )
 from qcutsim.simulation.draws import QueryDraws
+from qcutsim.simulation.environment import FarmEnvironment
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun, SimulatedWorkers, Steps
 
@@ -82,7 +85,7 @@ class Farm:
         cancel: CancelMode = "none",
         restart_s: float = 0.0,
     ) -> None:
-        self.env = simpy.Environment()
+        self.env = FarmEnvironment()
         self._dispatcher = dispatcher
         self._on_event = on_event
         self._inbox: list[tuple[Event, SimulatedRun | None]] = []
@@ -106,7 +109,10 @@ class Farm:
 
     def run(self, until: simpy.Event | None = None) -> None:
         """Run until nothing is left to happen, or until that event."""
-        self.env.run(until)
+        if until is None:
+            self.env.run_out()
+        else:
+            self.env.run(until)
 
     def work(self, seconds: float) -> Steps:
         """The coordinator computes beside the dispatching, in turn with the queries' stages."""
@@ -140,7 +146,8 @@ class Farm:
     def _stage(self, seconds: float) -> Steps:
         with self._stages.request() as turn:
             yield turn
-            yield from self.workers.compute(seconds)
+            if seconds > 0:
+                yield self.workers.compute(seconds)
 
     def _post(self, event: Event, run: SimulatedRun | None) -> None:
         self._inbox.append((event, run))
@@ -149,35 +156,39 @@ class Farm:
             self._wakeup = None
 
     def _coordinate(self) -> Steps:
+        """Serial: collects, lets the dispatcher decide, dispatches, one thing at a time."""
+        env, compute = self.env, self.workers.compute
         while True:
             if not self._inbox:
-                self._wakeup = self.env.event()
+                self._wakeup = env.event()
                 yield self._wakeup
-            yield from self._settled()
-            batch = sorted(self._inbox, key=lambda entry: order_key(entry[0]))
-            self._inbox.clear()
+            # Until nothing else is left to happen at this instant: so a batch holds all that
+            # happened at it, in whatever order it was scheduled.
+            while env.peek() == env.now:
+                yield env.timeout(0)
+            batch, self._inbox = self._inbox, []
+            if len(batch) > 1:
+                batch.sort(key=_order)
             for event, run in batch:
                 if run is not None:
-                    yield from self._collect(event, run)
+                    cpu_s = self._queries[run.query].draws.collect_cpu_s[run.task]
+                    if cpu_s > 0:
+                        yield compute(cpu_s)
+                    self._collected(event, run, cpu_s)
                 # Its turn has come: the dispatcher's clock is the coordinator's.
-                event = _at(event, self.env.now)
+                event = _at(event, env.now)
                 actions = self._dispatcher.handle(event)
                 if self._on_event is not None:
                     self._on_event(event, actions)
                 self._note(event)
                 for action in actions:
-                    if isinstance(action, Start):
-                        yield from self._start(action)
-                    else:
+                    if type(action) is not Start:
                         self._perform(action)
-
-    def _settled(self) -> Steps:
-        """Wait until nothing else is left to happen at this instant.
-
-        So a batch holds all that happened at it, in whatever order it was scheduled.
-        """
-        while self.env.peek() == self.env.now:
-            yield self.env.timeout(0)
+                        continue
+                    dispatch_s = self._queries[action.query].draws.dispatch_s[action.task]
+                    if dispatch_s > 0:
+                        yield compute(dispatch_s)
+                    self._start(action, dispatch_s)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, QuerySubmitted):
@@ -187,20 +198,17 @@ class Farm:
             if run is not None:
                 run.close(run.outcome, event.at_s)
 
-    def _collect(self, event: Event, run: SimulatedRun) -> Steps:
+    def _collected(self, event: Event, run: SimulatedRun, cpu_s: float) -> None:
         query = self._queries[run.query]
-        cpu_s = query.draws.collect_cpu_s[run.task]
         query.coordinator_cpu_s += cpu_s
-        yield from self.workers.compute(cpu_s)
         run.collected_s = self.env.now
-        if isinstance(event, TaskFinished):
-            query.times.node_done(run.task, self.env.now)
+        if type(event) is TaskFinished:
+            query.times.node_done(run.task, run.collected_s)
 
-    def _start(self, action: Start) -> Steps:
+    def _start(self, action: Start, dispatch_s: float) -> None:
         query = self._queries[action.query]
         draws, node = query.draws, action.task
-        query.coordinator_cpu_s += draws.dispatch_s[node]
-        yield from self.workers.compute(draws.dispatch_s[node])
+        query.coordinator_cpu_s += dispatch_s
         ready_s = query.times.ready_s(node)
         run = SimulatedRun(action.query, node, action.attempt, action.worker, ready_s, self.env.now)
         query.runs.append(run)
@@ -240,7 +248,7 @@ class Farm:
         query.ended_s = self.env.now
         for place, run in enumerate(query.runs):
             if self.workers.running.get(run.worker) is run:
-                query.runs[place] = replace(run)
+                query.runs[place] = copy(run)
                 query.runs[place].close("cancelled", self.env.now)
         query.completed.succeed()
 
@@ -249,5 +257,9 @@ class Farm:
         self._post(TimerFired(self.env.now, due_s), None)
 
 
+def _order(entry: tuple[Event, SimulatedRun | None]) -> tuple[float, int, float, int, int]:
+    return order_key(entry[0])
+
+
 def _at(event: Event, now_s: float) -> Event:
-    return event if event.at_s == now_s else replace(event, at_s=now_s)
+    return event if event.at_s == now_s else msgspec.structs.replace(event, at_s=now_s)

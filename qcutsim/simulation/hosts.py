@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import simpy
 
 from qcutsim.cell import Host
 from qcutsim.seeds import stream
+from qcutsim.simulation.environment import FarmEnvironment
 from qcutsim.simulation.station import SharedHost
 from qcutsim.stragglers import LONGEST_S, frozen_distribution
 
@@ -25,54 +26,68 @@ class HostInTime:
     Args:
         env: whose time passes.
         station: the host; fresh.
-        schedule: calls in a while, after all that is under way at this instant where it is now.
     """
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        station: SharedHost[Call],
-        schedule: Callable[..., None],
-    ) -> None:
+    def __init__(self, env: FarmEnvironment, station: SharedHost[Call]) -> None:
         self._env = env
         self._station = station
-        self._schedule = schedule
-        self._version = 0
-        self._due_s: float | None = None
+        self._due_s = math.inf
+        self._alarm_s = math.inf
+        self._is_telling = False
 
     def enter(self, done: Call, demand_s: float) -> int:
         """A job becomes busy; returns its ticket."""
-        self.fire()
-        ticket = self._station.enter(self._env.now, done, demand_s)
-        self._watch()
+        now_s = self._env.now
+        if self._due_s == now_s:
+            self.fire()
+        ticket = self._station.enter(now_s, done, demand_s)
+        self._watch(now_s)
         return ticket
 
     def leave(self, ticket: int) -> None:
         """The job with that ticket goes before it is done."""
-        self._station.leave(self._env.now, ticket)
-        self._watch()
+        now_s = self._env.now
+        self._station.leave(now_s, ticket)
+        self._watch(now_s)
 
     def fire(self) -> None:
         """Let end what ends now."""
         while self._due_s == self._env.now:
-            self._fires(self._version)
+            self._tell(self._due_s)
 
-    def _watch(self) -> None:
-        self._version += 1
+    def _watch(self, now_s: float) -> None:
+        """Something entered or left: when is the next job done?"""
         delay_s = self._station.next_in_s()
-        if delay_s is None:
-            self._due_s = None
-            return
-        self._due_s = self._env.now + delay_s
-        self._schedule(delay_s, self._fires, self._version)
+        self._due_s = math.inf if delay_s is None else now_s + delay_s
+        # While jobs are told that they are done they enter again: the last word counts.
+        if not self._is_telling:
+            self._set_alarm()
 
-    def _fires(self, version: int) -> None:
-        if version != self._version:  # something entered or left meanwhile
+    def _set_alarm(self) -> None:
+        """An alarm that is set for later than needed is no good, one for earlier is set again."""
+        if self._due_s < self._alarm_s:
+            self._alarm_s = self._due_s
+            self._env.call_at(self._due_s, self._alarm, self._due_s)
+
+    def _alarm(self, at_s: float) -> None:
+        if at_s != self._alarm_s:  # an earlier one was set meanwhile
             return
-        done = self._station.finish_next(self._env.now)
-        self._watch()
+        self._alarm_s = math.inf
+        if at_s == self._due_s:
+            self._tell(at_s)
+        else:
+            self._set_alarm()
+
+    def _tell(self, now_s: float) -> None:
+        """Jobs are done."""
+        done = self._station.finish_next(now_s)
+        was_telling, self._is_telling = self._is_telling, True
+        self._watch(now_s)
         for call in done:
             call()
+        self._is_telling = was_telling
+        if not was_telling:
+            self._set_alarm()
 
 
 class Way:

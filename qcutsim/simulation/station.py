@@ -29,6 +29,7 @@ class SharedHost(Generic[J]):
         self._capacity = capacity
         self._efficiency = efficiency
         self._rates = tuple(rates)
+        self._speeds: list[float] = []
         self._jobs: list[tuple[float, int, J]] = []
         self._entered = 0
         self._work = 0.0
@@ -37,14 +38,20 @@ class SharedHost(Generic[J]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def _speed(self) -> float:
-        """Progress of each busy job per second."""
-        jobs = len(self._jobs)
+    def _speed_of(self, jobs: int) -> float:
+        """Progress of each of so many busy jobs per second."""
         if jobs <= 1:
             return 1.0
         if self._rates:
             return self._rates[min(jobs, len(self._rates)) - 1] / jobs
         return min(1.0, self._capacity / jobs) * self._efficiency
+
+    def _speed(self) -> float:
+        """Progress of each busy job per second."""
+        jobs, known = len(self._jobs), self._speeds
+        while len(known) <= jobs:
+            known.append(self._speed_of(len(known)))
+        return known[jobs]
 
     def _advance(self, now_s: float) -> None:
         if self._jobs:
@@ -70,13 +77,15 @@ class SharedHost(Generic[J]):
         """Seconds from the last change until the next job is done, if nothing else happens."""
         if not self._jobs:
             return None
-        return max(self._jobs[0][0] - self._work, 0.0) / self._speed()
+        left = self._jobs[0][0] - self._work
+        return left / self._speed() if left > 0 else 0.0
 
     def finish_next(self, now_s: float) -> list[J]:
         """The time that :meth:`next_in_s` told has come: the jobs that are done, by entry."""
         self._last_s = now_s
         self._work = self._jobs[0][0]
-        done = []
-        while self._jobs and self._jobs[0][0] <= self._work:
-            done.append(heapq.heappop(self._jobs)[2])
+        jobs, work = self._jobs, self._work
+        done = [heapq.heappop(jobs)[2]]
+        while jobs and jobs[0][0] <= work:
+            done.append(heapq.heappop(jobs)[2])
         return done

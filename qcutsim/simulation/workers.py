@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
+import msgspec
 import simpy
 
 from qcutsim.dispatch import (
@@ -20,14 +21,14 @@ from qcutsim.dispatch import (
 )
 from qcutsim.records import Outcome
 from qcutsim.simulation.draws import QueryDraws
+from qcutsim.simulation.environment import FarmEnvironment
 from qcutsim.simulation.hosts import HostInTime, Place
 from qcutsim.simulation.station import SharedHost
 
 Steps = Generator[simpy.Event, Any, None]
 
 
-@dataclass(slots=True, eq=False)
-class SimulatedRun:
+class SimulatedRun(msgspec.Struct, eq=False, gc=False):
     """Life of one copy of a task, in seconds of virtual time.
 
     ``has_ended``: its work is over, its result is on the way. ``is_gone``: it will not arrive.
@@ -73,7 +74,7 @@ class SimulatedWorkers:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: FarmEnvironment,
         report: Callable[[Event, SimulatedRun | None], None],
         station: SharedHost[Callable[[], None]] | None,
         cancel: CancelMode,
@@ -92,7 +93,7 @@ class SimulatedWorkers:
 
     def place_on(self, station: SharedHost[Callable[[], None]] | None) -> Place:
         """A place on a host of its own."""
-        host = None if station is None else HostInTime(self._env, station, self.schedule)
+        host = None if station is None else HostInTime(self._env, station)
         return Place(host)
 
     def join(self, place: Place | None = None) -> None:
@@ -140,7 +141,7 @@ class SimulatedWorkers:
         """The worker takes the copy up."""
         start_s, host = draws.start_s[run.task], self._places[run.worker].host
         if host is not None and start_s > 0:
-            run.ticket = host.enter(lambda: self._begin(run, draws), start_s)
+            run.ticket = host.enter(partial(self._begin, run, draws), start_s)
         else:
             self.schedule(start_s, self._begin, run, draws)
 
@@ -161,21 +162,18 @@ class SimulatedWorkers:
             self._leave_host(run)
             self._replace(run.worker, self._restart_s)
 
-    def compute(self, seconds: float) -> Steps:
-        """The coordinator computes for ``seconds``, longer where the host is shared."""
-        if seconds <= 0:
-            return
-        if self.coordinator.host is None:
-            yield self._env.timeout(seconds)
-            return
+    def compute(self, seconds: float) -> simpy.Event:
+        """The coordinator computes for ``seconds`` > 0, longer where its host is shared."""
+        host = self.coordinator.host
+        if host is None:
+            return self._env.timeout(seconds)
         done = self._env.event()
-        self.coordinator.host.enter(lambda: done.succeed(), seconds)
-        yield done
+        host.enter(done.succeed, seconds)
+        return done
 
     def schedule(self, delay_s: float, call: Callable[..., None], *args: object) -> None:
         """Call in a while; after all that is under way at this instant where it is now."""
-        timeout = self._env.timeout(max(delay_s, 0.0))
-        timeout.callbacks.append(lambda _: call(*args))
+        self._env.call_in(delay_s if delay_s > 0 else 0.0, call, *args)
 
     def _replace(self, worker: int, after_s: float) -> None:
         del self._joined_s[worker]
@@ -216,7 +214,10 @@ class SimulatedWorkers:
             return
         run.ticket = None
         run.started_s = self._env.now
-        self._after(run.injected_delay_s, run, self._serve, draws)
+        if run.injected_delay_s > 0 or run.doomed_s is not None:
+            self._after(run.injected_delay_s, run, self._serve, draws)
+        else:
+            self._serve(run, draws)
 
     def _serve(self, run: SimulatedRun, draws: QueryDraws) -> None:
         run.is_serving = True
@@ -227,7 +228,7 @@ class SimulatedWorkers:
         if place.host is None:
             self._after(service_s, run, self._end, draws)
         elif run.doomed_s is None or service_s <= 0:
-            run.ticket = place.host.enter(lambda: self._end(run, draws), service_s)
+            run.ticket = place.host.enter(partial(self._end, run, draws), service_s)
 
     def _end(self, run: SimulatedRun, draws: QueryDraws) -> None:
         run.ticket = None
@@ -237,7 +238,10 @@ class SimulatedWorkers:
         place = self._places[run.worker]
         if place.way is not None:
             way_s += place.way.back_s(run.task)
-        self._after(way_s, run, self._arrive, draws)
+        if way_s > 0 or run.doomed_s is not None:
+            self._after(way_s, run, self._arrive, draws)
+        else:
+            self._arrive(run, draws)
 
     def _arrive(self, run: SimulatedRun, draws: QueryDraws) -> None:
         del self.running[run.worker]
