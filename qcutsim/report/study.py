@@ -63,7 +63,10 @@ def _heads(study: Study) -> list[str]:
 
 
 def _labels(study: Study, cell: CellStatistics) -> list[str]:
-    values = cell.configuration
+    """Machines by number: in words, which the notes give, they would fill the table."""
+    values = dict(cell.configuration)
+    numbers = {"": "-"} | {words: str(n) for n, words in enumerate(_machines(study), start=1)}
+    values["machines"] = numbers[values["machines"]]
     shown = [values["cuts"], values["partition_labels"], values["pool"], values["workers"]]
     shown += [values[name] for name in _varied(study)]
     return [escape(str(value)) for value in (*shown, values["stragglers"] or "-")]
@@ -77,9 +80,15 @@ def _varied(study: Study) -> list[str]:
     ]
 
 
+def _machines(study: Study) -> list[str]:
+    """Distinct machines in words, in the order in which they come."""
+    found = dict.fromkeys(cell.configuration["machines"] for cell in study.cells)
+    return [words for words in found if words]
+
+
 def study_notes(study: Study) -> Sequence[str]:
     """What to know of a study, a line each."""
-    lines = []
+    lines = [f"machines {n}: {words}" for n, words in enumerate(_machines(study), start=1)]
     if study.substitutes:
         lines.append(
             "not calibrated, replaced by the nearest class (mid-circuit measurements, width, "

@@ -141,7 +141,6 @@ _TEXT = {
     "cancel",
     "group",
     "labels",
-    "machines",
     "meaning",
     "model",
     "parameter",
@@ -156,7 +155,7 @@ _TEXT = {
 }
 """Columns of words; the others hold numbers."""
 
-_LEAST_WIDTHS = {"policy": len("work_stealing"), "machines": 12}
+_POLICY_WIDTH = len("work_stealing")
 
 
 def make_table(title: str, *columns: str) -> Table:
@@ -167,7 +166,7 @@ def make_table(title: str, *columns: str) -> Table:
             column,
             justify="left" if column in _TEXT else "right",
             overflow="fold",
-            min_width=_LEAST_WIDTHS.get(column),
+            min_width=_POLICY_WIDTH if column == "policy" else None,
         )
     return table
 
