@@ -14,6 +14,7 @@ from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
+from qcutsim.simulation.block import queries_in_block
 from qcutsim.simulation.parallel import spread
 from qcutsim.simulation.simulate import Simulation
 
@@ -38,12 +39,20 @@ def replicate(
     Raises:
         ProfileError: a profile does not hold what a cell needs.
     """
-    jobs = [(simulation, cell, replications) for simulation, cell in work]
-    found = []
-    for done, totals in enumerate(spread(_totals, jobs), start=1):
-        found.append(totals)
-        on_progress(done, len(work))
-    return found
+    # The largest first, so that no core is left with one of them at the end.
+    order = sorted(range(len(work)), key=lambda number: -_size(*work[number]))
+    jobs = [(*work[number], replications) for number in order]
+    found: dict[int, FloatArray] = {}
+    for number, totals in zip(order, spread(_totals, jobs), strict=True):
+        found[number] = totals
+        on_progress(len(found), len(work))
+    return [found[number] for number in range(len(work))]
+
+
+def _size(simulation: Simulation, cell: Cell) -> int:
+    """Tasks of a replication."""
+    shape, _ = simulation.look_up(cell)
+    return shape.tasks * queries_in_block(cell) * simulation.scenario.repetitions
 
 
 def discrepancies(

@@ -108,7 +108,9 @@ def test_the_process_of_a_killed_copy_is_gone():
         late = query_of([task], delay_s=first_copy_sleeps(FOR_EVER_S), **USUALLY_SHORT)
         await driver.execute(0, late)
         seen.append(pool.process_ids())
-        assert not is_alive(seen[0][0])
+        async with asyncio.timeout(10):
+            while is_alive(seen[0][0]):  # it was told to end; the system takes its time
+                await asyncio.sleep(0.001)
 
     drive(pool, talk, tells=0)
     before, after = seen
