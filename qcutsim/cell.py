@@ -53,6 +53,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     queue_delay_s: Seconds = 0.0
     queue_delay: dict[str, Any] | None = None
 
+    @property
+    def shares_cores(self) -> bool:
+        """Whether a worker may have to wait for another one's core."""
+        return self.cores is not None and self.workers > 1
+
 
 class Failures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Simulated workers die after an exponential time of mean ``mtbf_s`` and are replaced after
@@ -95,6 +100,13 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.hosts is not msgspec.UNSET and self.workers == 1:
             total = sum(host.workers for host in self.hosts)
             msgspec.structs.force_setattr(self, "workers", total)
+
+    @property
+    def shares_cores(self) -> bool:
+        """Whether a worker may have to wait for another one, for a core or a lock."""
+        if self.kind == "dedicated" or self.workers == 1:
+            return False
+        return self.hosts is msgspec.UNSET or any(host.shares_cores for host in self.hosts)
 
 
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,10 +158,21 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return cancel_mode(self.pool.kind, self.pool.cancel)
 
     @property
+    def queries_together(self) -> int:
+        """Those of one repetition, which one dispatcher runs: of all steps where it trains."""
+        if self.training is msgspec.UNSET:
+            return self.queries
+        return self.training.epochs * self.training.steps * self.queries
+
+    @property
     def key(self) -> str:
-        """A short hash of the configuration, without how often it is run."""
+        """A short hash of the configuration, without how often it is run.
+
+        In a training run ``queries`` is how large a step is.
+        """
         shown = msgspec.to_builtins(self)
-        del shown["queries"]
+        if self.training is msgspec.UNSET:
+            del shown["queries"]
         return key_of(shown)[:12]
 
 
@@ -191,15 +214,25 @@ def _machines(cell: Cell) -> str | None:
     if cell.training is not msgspec.UNSET:
         training = cell.training
         words.append(f"{training.epochs} epochs x {training.steps} steps x {cell.queries} queries")
+        if training.step_s:
+            words[-1] += f" and {training.step_s:g} s"
     return ", ".join(words) or None
 
 
 def _host(host: Host) -> str:
-    said = {f: v for f, v in msgspec.to_builtins(host).items() if f not in ("workers", "cores")}
-    usual = msgspec.to_builtins(Host(workers=1))
-    others = " ".join(f"{f} {v}" for f, v in said.items() if v != usual[f])
+    """As ``4 on 2 cores (speed 0.5, 0.01 s away)``; what is usual is not said."""
+    queue = f"{host.queue_delay_s:g} s"
+    if host.queue_delay is not None:
+        queue = " ".join(str(value) for value in host.queue_delay.values())
+    others = {
+        f"speed {host.speed:g}": host.speed != 1,
+        f"{host.latency_s:g} s away": host.latency_s > 0,
+        f"{host.bandwidth_bytes_per_s or 0:g} bytes/s": host.bandwidth_bytes_per_s is not None,
+        f"queue {queue}": host.queue_delay is not None or host.queue_delay_s > 0,
+    }
+    said = ", ".join(words for words, is_said in others.items() if is_said)
     cores = "own" if host.cores is None else str(host.cores)
-    return f"{host.workers} on {cores} cores" + (f" ({others})" if others else "")
+    return f"{host.workers} on {cores} cores" + (f" ({said})" if said else "")
 
 
 def key_of(data: Any) -> str:

@@ -36,6 +36,7 @@ from qcutsim.runtime import (
 from qcutsim.runtime.loop import DaemonThreads, run_async
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import derived_seed, stream
+from qcutsim.simulatedonly import refusal
 from qcutsim.stragglers import InjectedDelays, Stragglers
 
 if TYPE_CHECKING:
@@ -112,31 +113,13 @@ def run_scenario(
 
 def _check_runnable(scenario: Scenario) -> None:
     for cell in scenario.cells:
-        if cell.pool.kind == "dedicated":
-            raise ScenarioError(
-                f"{scenario.source}: pool.kind: 'dedicated' can only be simulated; "
-                "a real run takes 'inline', 'threads' or 'processes'"
-            )
+        refused = refusal(cell)
+        if refused is not None:
+            raise ScenarioError(f"{scenario.source}: {refused}")
         if cell.pool.workers > MOST_WORKERS:
             raise ScenarioError(
                 f"{scenario.source}: pool.workers: {cell.pool.workers} is more than a real run "
                 f"takes on one host ({MOST_WORKERS}); simulate it"
-            )
-        simulated_only = {
-            "pool.hosts": cell.pool.hosts,
-            "pool.failures": cell.pool.failures,
-            "training": cell.training,
-        }
-        for field_name, value in simulated_only.items():
-            if value is not msgspec.UNSET:
-                raise ScenarioError(
-                    f"{scenario.source}: {field_name}: can only be simulated; leave it out of a "
-                    "real run"
-                )
-        if cell.arrivals.kind != "sequence":
-            raise ScenarioError(
-                f"{scenario.source}: arrivals.kind: {cell.arrivals.kind!r} can only be "
-                "simulated; a real run takes 'sequence'"
             )
 
 

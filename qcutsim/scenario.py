@@ -28,6 +28,7 @@ import msgspec
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
+from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
 
@@ -264,9 +265,11 @@ def _cell(file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_]) -> C
         data["policy"] = {"kind": data["policy"]}
     if "policy" in data:
         _check_policy(values, data["policy"])
+    check_worker_count(values, data.get("pool"))
     cell = convert(values, data, Cell)
     _check_workload(values, cell)
     _check_workers(values, cell)
+    check_simulated_only(values, cell)
     return cell
 
 
@@ -318,44 +321,6 @@ def _check_workload(values: YamlFile, cell: Cell) -> None:
             )
 
 
-def _check_hosts(values: YamlFile, cell: Cell) -> None:
-    pool = cell.pool
-    if cell.training is not msgspec.UNSET and cell.arrivals.kind != "sequence":
-        raise ScenarioError(
-            f"{values.where(('training',))}: training: its steps follow each other; take "
-            "'arrivals.kind: sequence'"
-        )
-    if pool.hosts is msgspec.UNSET:
-        return
-    total = sum(host.workers for host in pool.hosts)
-    if pool.workers != total:
-        raise ScenarioError(
-            f"{values.where(('pool', 'workers'))}: pool.workers: {pool.workers}, but the hosts "
-            f"have {total} together; leave it out"
-        )
-    if pool.kind == "inline":
-        raise ScenarioError(
-            f"{values.where(('pool', 'hosts'))}: pool.hosts: an inline pool has one worker, in "
-            "the coordinator's thread; take 'kind: processes'"
-        )
-    for number, host in enumerate(pool.hosts):
-        where = values.where(("pool", "hosts", number))
-        if pool.kind == "dedicated" and host.cores is not None:
-            raise ScenarioError(
-                f"{where}: pool.hosts: dedicated workers share no cores; leave 'cores' out, or "
-                "take 'kind: processes'"
-            )
-        if host.queue_delay is not None:
-            if host.queue_delay_s:
-                raise ScenarioError(
-                    f"{where}: pool.hosts: 'queue_delay_s' says the delay already; give one of them"
-                )
-            try:
-                frozen_distribution(host.queue_delay)
-            except InputError as error:
-                raise ScenarioError(f"{where}: pool.hosts: queue_delay: {error}") from None
-
-
 def _check_workers(values: YamlFile, cell: Cell) -> None:
     pool, stragglers = cell.pool, cell.stragglers
     modes = CANCEL_MODES[pool.kind]
@@ -374,7 +339,6 @@ def _check_workers(values: YamlFile, cell: Cell) -> None:
             f"{values.where(('pool', 'workers'))}: pool.workers: an inline pool has one worker, "
             f"found {pool.workers}; take 'kind: threads' or 'kind: processes'"
         )
-    _check_hosts(values, cell)
     is_delayed = stragglers.delay_s > 0 or stragglers.distribution is not None
     if stragglers.probability > 0 and not is_delayed:
         raise ScenarioError(

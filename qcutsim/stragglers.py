@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
-_LONGEST_S = 1e6
+LONGEST_S = 1e6
 """A drawn delay is never longer: a heavy tail must not outlive its study."""
 
 _BLOCK = 1024
@@ -141,7 +141,7 @@ class InjectedDelays:
         if self._stragglers.distribution is not None:
             uniform = stream(self._seed, "straggler delay", *key).random(self._nodes)
             asked = frozen_distribution(self._stragglers.distribution)
-            delays = np.minimum(asked.ppf(uniform), _LONGEST_S)
+            delays = np.minimum(asked.ppf(uniform), LONGEST_S)
         if self._stragglers.per == "task":
             hits = stream(self._seed, "straggler", *key).random(self._nodes)
             delays = np.where(hits < self._stragglers.probability, delays, 0.0)

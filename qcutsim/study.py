@@ -265,7 +265,8 @@ def _replicate(
                 if not simulation.with_tasks:
                     continue
             elif isinstance(record, QueryRecord):
-                if wants_tasks and len(tasks) <= MOST_ATTRIBUTED_TASKS:
+                is_ok = record.outcome == "ok"
+                if wants_tasks and is_ok and len(tasks) <= MOST_ATTRIBUTED_TASKS:
                     examples.append((record, tasks))
                 tasks = []
             records.append(record)
@@ -383,5 +384,14 @@ def _slowdown(
         return None
     quiet = msgspec.structs.replace(cell, stragglers=Stragglers())
     without = _queries(simulation.cell_records(quiet, range(replications), with_tasks=False))
-    ratio = _by_replication(queries, replications, lambda query: query.total_s)
-    return interval(ratio / _by_replication(without, replications, lambda query: query.total_s))
+    # In some replications every query may have failed, with stragglers or without.
+    both = {q.replication for q in queries} & {q.replication for q in without}
+    slow, quick = (
+        _by_replication([q for q in of if q.replication in both], replications, _total_s)
+        for of in (queries, without)
+    )
+    return interval(slow / quick)
+
+
+def _total_s(query: QueryRecord) -> float:
+    return query.total_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -23,7 +23,8 @@ DEFAULT_RECONSTRUCTION = "contracted"
 class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Features that tasks of one kind share; what their service time depends on.
 
-    A task runs one subexperiment, or as many as ``subexperiments`` says.
+    A task runs one subexperiment, or as many as ``subexperiments`` says. ``payload_bytes`` go to
+    its worker and ``result_bytes`` come back, in median; 0 where that is not told.
     """
 
     partition: str
@@ -31,6 +32,8 @@ class TaskClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     depth: int
     mid_circuit_measurements: int
     subexperiments: int = 1
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    result_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     @property
     def structure(self) -> str:
@@ -57,12 +60,15 @@ class MergeShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A step of the reconstruction that may begin once what it needs is done.
 
     ``needs`` holds half-open ranges of numbers: tasks are numbered first, merges after them.
-    ``work`` is what it collects (subexperiments) or joins (steps of the contraction).
+    ``work`` is what it collects (subexperiments) or joins (steps of the contraction). Where a
+    worker does it, ``payload_bytes`` go there and ``result_bytes`` come back.
     """
 
     needs: tuple[tuple[int, int], ...]
     on_worker: bool
     work: int
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    result_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +114,12 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def task_classes(self) -> list[int]:
         """Class index of each task, in task order."""
         return [index for index, count in self.order for _ in range(count)]
+
+    def node_bytes(self) -> list[tuple[int, int]]:
+        """(payload, result) bytes of each task, then of each merge."""
+        own = [(of.payload_bytes, of.result_bytes) for of in self.classes]
+        merged = [(merge.payload_bytes, merge.result_bytes) for merge in self.merges]
+        return [own[index] for index in self.task_classes()] + merged
 
 
 def shape_name(work: Workload, workers: int) -> str:

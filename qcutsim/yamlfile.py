@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -160,13 +160,22 @@ def _steps(place: str) -> Path_:
 
 def _type_at(model: Any, at: Path_) -> Any:
     for step in at:
-        fields = {f.encode_name: f.type for f in msgspec.structs.fields(model)}
-        model = fields[str(step)]
+        if isinstance(step, int):  # of a tuple of one type
+            model = _bare(get_args(model)[0])
+        else:
+            model = _bare({f.encode_name: f.type for f in msgspec.structs.fields(model)}[step])
+    return model
+
+
+def _bare(model: Any) -> Any:
+    """Without what is said about its values; of a choice and nothing, the choice."""
     if get_origin(model) is Annotated:
         model = get_args(model)[0]
-    if get_origin(model) in (Union, UnionType):  # of a choice and nothing
-        choices = [one for one in get_args(model) if get_origin(one) is Literal]
-        model = choices[0] if choices else model
+    if get_origin(model) in (Union, UnionType):
+        empty = (NoneType, msgspec.UnsetType)
+        bare = [_bare(one) for one in get_args(model) if one not in empty]
+        choices = [one for one in bare if get_origin(one) is Literal]
+        model = (choices or bare)[0] if choices or len(bare) == 1 else model
     return model
 
 

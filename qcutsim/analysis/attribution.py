@@ -139,7 +139,8 @@ def worker_use(query: QueryRecord, tasks: Sequence[TaskRecord]) -> WorkerUse | N
     last_s: dict[int, float] = {}
     for task in tasks:
         last_s[task.worker] = max(last_s.get(task.worker, 0.0), min(task.collected_s, end_s))
-    idle_s = sum(end_s - at_s for at_s in last_s.values())
+    # Workers that were lost have been replaced: as many count as there are at a time.
+    idle_s = sum(end_s - at_s for at_s in sorted(last_s.values())[-query.workers :])
     idle_s += max(query.workers - len(last_s), 0) * query.execute_s
     return WorkerUse(
         utilisation=busy_s / whole_s,

@@ -31,11 +31,13 @@ def interval(values: FloatArray, estimate: float | None = None, level: float = L
     sampling and calibration uncertainty.
 
     Args:
-        values: of a statistic, one a replication.
+        values: of a statistic, one a replication; with none the estimate is NaN.
         estimate: what to report instead of the median.
         level: part of the replications inside.
     """
-    middle = float(np.median(values)) if estimate is None else estimate
+    middle = estimate
+    if middle is None:
+        middle = float(np.median(values)) if len(values) else float("nan")
     if len(values) < FEWEST_REPLICATIONS:
         return Interval(estimate=middle, low=None, high=None)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

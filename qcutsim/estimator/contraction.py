@@ -73,6 +73,16 @@ class Step:
     left_shape: tuple[int, ...]
     right_shape: tuple[int, ...]
 
+    @property
+    def left_elements(self) -> int:
+        """Of the left operand, a point."""
+        return math.prod(self.left_shape) * self.shared
+
+    @property
+    def right_elements(self) -> int:
+        """Of the right operand, a point."""
+        return self.shared * math.prod(self.right_shape)
+
     def perform(self, known: Sequence[FloatArray] | Mapping[int, FloatArray]) -> FloatArray:
         """The product of two of the known tensors, batch first."""
         left, right = _operands(self, known)

@@ -6,6 +6,7 @@ all is there; only when and where each is done differs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from qcutsim.estimator.contraction import (
 from qcutsim.estimator.reconstruction import Overlap
 from qcutsim.estimator.sampling import PartitionData
 from qcutsim.runtime import MergeTask
+from qcutsim.workload import MergeShape
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -157,12 +159,27 @@ class JoinPartitions:
     sources: tuple[tuple[int, int], ...]
     steps: tuple[Step, ...]
     needs: Ranges
+    values: int
     on_worker: bool = True
 
     @property
     def work(self) -> int:
         """Steps of the contraction."""
         return len(self.steps)
+
+    @property
+    def payload_bytes(self) -> int:
+        """Of the tensors that are joined."""
+        given = len(self.sources)
+        sizes = {step.left: step.left_elements for step in self.steps}
+        sizes |= {step.right: step.right_elements for step in self.steps}
+        return 8 * self.values * sum(size for tensor, size in sizes.items() if tensor < given)
+
+    @property
+    def result_bytes(self) -> int:
+        """Of the tensor that is made."""
+        last = self.steps[-1]
+        return 8 * self.values * math.prod((*last.left_shape, *last.right_shape))
 
     def encode(self, results: Sequence[Any]) -> bytes:
         tensors = [_tensor(results[merge], number) for merge, number in self.sources]
@@ -204,6 +221,20 @@ def make_merges(merging: Merging, overlap: Overlap, workers: int) -> list[MergeT
     return [*collects, *_joins(merging, first, max(1, len(merging.unit_of) // (2 * workers)))]
 
 
+def merge_shape(merge: MergeTask) -> MergeShape:
+    """A merge as the simulator needs to know it."""
+    payload = result = 0
+    if isinstance(merge, JoinPartitions):
+        payload, result = merge.payload_bytes, merge.result_bytes
+    return MergeShape(
+        needs=merge.needs,
+        on_worker=merge.on_worker,
+        work=merge.work,
+        payload_bytes=payload,
+        result_bytes=result,
+    )
+
+
 def merged(
     merging: Merging, merges: Sequence[MergeTask], results: Sequence[Any]
 ) -> tuple[list[PartitionData], FloatArray]:
@@ -241,6 +272,7 @@ def _joins(merging: Merging, first: int, block: int) -> Iterator[MergeTask]:
             tuple(zip(origins, inputs, strict=True)),
             tuple(replace(s, left=local[s.left], right=local[s.right]) for _, s in steps),
             tuple((origin, origin + 1) for origin in dict.fromkeys(origins)),
+            merging.values,
         )
         source[number] = node
         node += 1

@@ -19,7 +19,7 @@ from qcutsim.estimator.combination import combine
 from qcutsim.estimator.counts import show_count
 from qcutsim.estimator.cutting import AngleIndex
 from qcutsim.estimator.errorbars import point_errors
-from qcutsim.estimator.merging import Merging, make_merges, merged
+from qcutsim.estimator.merging import Merging, make_merges, merge_shape, merged
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
 from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.reconstruction import (
@@ -35,7 +35,7 @@ from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
 from qcutsim.runtime import MergeTask, load_function
 from qcutsim.seeds import stream
-from qcutsim.workload import SHAPE_SCHEMA, MergeShape, TaskClass, WorkloadShape
+from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
 
 SAMPLED_RECONSTRUCTIONS = ("per_shot", "vectorised")
 """Strategies that sum over joint terms, as a sample of these needs."""
@@ -215,10 +215,7 @@ class PlannedWork:
             order=tuple((index, len(list(run))) for index, run in groupby(indices)),
             reconstruction=self._options.reconstruction.kind,
             reconstruction_steps=self.accounting.reconstruction_work,
-            merges=tuple(
-                MergeShape(needs=merge.needs, on_worker=merge.on_worker, work=merge.work)
-                for merge in self.merges
-            ),
+            merges=tuple(merge_shape(merge) for merge in self.merges),
         )
 
     @cached_property

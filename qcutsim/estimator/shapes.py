@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from qcutsim.cell import Workload
-from qcutsim.estimator.pipeline import Query
+from qcutsim.estimator.pipeline import Prepared, Query, Subexperiment
 from qcutsim.files import make_folder, write_whole
 from qcutsim.learning import bind_model
+from qcutsim.runtime import load_function
 from qcutsim.scenario import Scenario
 from qcutsim.workload import WorkloadShape, shape_name
 
@@ -19,7 +20,8 @@ def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
     """Generate a workload's subexperiments and describe them; bindings do not matter.
 
     Chunks of the pipeline ``planned`` are those of one worker, unless the workload gives a size;
-    joins of the reconstruction ``tree`` are dealt out to ``workers``.
+    joins of the reconstruction ``tree`` are dealt out to ``workers``. Of each class one task is
+    run, here and now, to tell how long its result is.
     """
     from qcutsim.estimator import make_pipeline
 
@@ -37,7 +39,25 @@ def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
         reconstruction=workload.reconstruction,
         chunk=workload.chunk,
     )
-    return pipeline.generate(query, pipeline.partition(query)).shape
+    prepared = pipeline.generate(query, pipeline.partition(query))
+    shape = prepared.shape
+    run = load_function(pipeline.task_function)
+    classes = tuple(
+        msgspec.structs.replace(
+            of,
+            payload_bytes=int(np.median([len(task.encode()) for task in own])),
+            result_bytes=len(run(own[0].encode(), own[0].context)),
+        )
+        for of, own in zip(shape.classes, _by_class(prepared), strict=True)
+    )
+    return msgspec.structs.replace(shape, classes=classes)
+
+
+def _by_class(prepared: Prepared) -> list[list[Subexperiment]]:
+    found: list[list[Subexperiment]] = [[] for _ in prepared.shape.classes]
+    for task in prepared.subexperiments:
+        found[task.class_index].append(task)
+    return found
 
 
 def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:

@@ -20,36 +20,29 @@ def study_tables(study: Study, title: str) -> list[Table]:
 
 
 def _times(study: Study, title: str) -> Table:
-    table = make_table(
-        f"Simulated: {title}",
-        *_heads(study),
-        "makespan s",
-        "90 % interval",
-        "p95 s",
-        "p99 s",
-        *(f"{stage} %" for stage in STAGES),
-        "workers busy %",
-        "idle at barrier %",
-        "queueing ms",
-        "straggler slowdown",
-        *(["training s"] if _has_training(study) else []),
-    )
-    for cell in study.cells:
-        flag = "*" if cell.is_extrapolated else ""
-        queueing_s = cell.queueing_s
-        table.add_row(
-            *_labels(study, cell),
-            f"{_three(cell.makespan_s.estimate)}{flag}",
-            _range(cell.makespan_s),
-            _three(cell.p95_s.estimate),
-            _three(cell.p99_s.estimate),
-            *(_percent(cell.stage_shares[stage]) for stage in STAGES),
-            _percent(cell.utilisation),
-            _percent(cell.barrier_waiting),
-            "-" if queueing_s is None else _three(1e3 * queueing_s.estimate),
-            "-" if cell.straggler_slowdown is None else f"{cell.straggler_slowdown.estimate:.2f}",
-            *([_seconds(cell.training_s)] if _has_training(study) else []),
-        )
+    """What no cell has anything to say of is left out."""
+    columns: dict[str, list[str]] = {
+        "makespan s": [
+            f"{_three(cell.makespan_s.estimate)}{'*' if cell.is_extrapolated else ''}"
+            for cell in study.cells
+        ],
+        "90 % interval": [_range(cell.makespan_s) for cell in study.cells],
+        "p95 s": [_three(cell.p95_s.estimate) for cell in study.cells],
+        "p99 s": [_three(cell.p99_s.estimate) for cell in study.cells],
+        **{
+            f"{stage} %": [_percent(cell.stage_shares[stage]) for cell in study.cells]
+            for stage in STAGES
+        },
+        "workers busy %": [_percent(cell.utilisation) for cell in study.cells],
+        "idle at barrier %": [_percent(cell.barrier_waiting) for cell in study.cells],
+        "queueing ms": [_seconds(cell.queueing_s, 1e3) for cell in study.cells],
+        "straggler slowdown": [_ratio(cell.straggler_slowdown) for cell in study.cells],
+        "training s": [_seconds(cell.training_s) for cell in study.cells],
+    }
+    said = {name: values for name, values in columns.items() if set(values) != {"-"}}
+    table = make_table(f"Simulated: {title}", *_heads(study), *said)
+    for cell, *values in zip(study.cells, *said.values(), strict=True):
+        table.add_row(*_labels(study, cell), *values)
     return table
 
 
@@ -70,7 +63,10 @@ def _heads(study: Study) -> list[str]:
 
 
 def _labels(study: Study, cell: CellStatistics) -> list[str]:
-    values = cell.configuration
+    """Machines by number: in words, which the notes give, they would fill the table."""
+    values = dict(cell.configuration)
+    numbers = {"": "-"} | {words: str(n) for n, words in enumerate(_machines(study), start=1)}
+    values["machines"] = numbers[values["machines"]]
     shown = [values["cuts"], values["partition_labels"], values["pool"], values["workers"]]
     shown += [values[name] for name in _varied(study)]
     return [escape(str(value)) for value in (*shown, values["stragglers"] or "-")]
@@ -84,9 +80,15 @@ def _varied(study: Study) -> list[str]:
     ]
 
 
+def _machines(study: Study) -> list[str]:
+    """Distinct machines in words, in the order in which they come."""
+    found = dict.fromkeys(cell.configuration["machines"] for cell in study.cells)
+    return [words for words in found if words]
+
+
 def study_notes(study: Study) -> Sequence[str]:
     """What to know of a study, a line each."""
-    lines = []
+    lines = [f"machines {n}: {words}" for n, words in enumerate(_machines(study), start=1)]
     if study.substitutes:
         lines.append(
             "not calibrated, replaced by the nearest class (mid-circuit measurements, width, "
@@ -96,7 +98,8 @@ def study_notes(study: Study) -> Sequence[str]:
         lines.append(f"extrapolated (* in the table): {'; '.join(study.extrapolations)}")
     failed = sum(cell.failed for cell in study.cells)
     if failed:
-        lines.append(f"{failed} simulated queries failed; their records say why")
+        total = failed + sum(cell.queries for cell in study.cells)
+        lines.append(f"{failed} of {total} simulated queries failed; their records say why")
     wide = sum(cell.is_wide for cell in study.cells)
     if wide:
         lines.append(
@@ -105,12 +108,12 @@ def study_notes(study: Study) -> Sequence[str]:
     return lines
 
 
-def _has_training(study: Study) -> bool:
-    return any(cell.training_s is not None for cell in study.cells)
+def _seconds(value: Interval | None, scale: float = 1.0) -> str:
+    return "-" if value is None else _three(scale * value.estimate)
 
 
-def _seconds(value: Interval | None) -> str:
-    return "-" if value is None else _three(value.estimate)
+def _ratio(value: Interval | None) -> str:
+    return "-" if value is None else f"{value.estimate:.2f}"
 
 
 def _range(value: Interval) -> str:

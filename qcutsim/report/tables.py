@@ -141,7 +141,6 @@ _TEXT = {
     "cancel",
     "group",
     "labels",
-    "machines",
     "meaning",
     "model",
     "parameter",

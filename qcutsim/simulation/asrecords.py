@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from qcutsim.calibrate import PoolModel
-from qcutsim.cell import Cell, record_fields
+from qcutsim.cell import Cell, Host, Pool, record_fields
 from qcutsim.dispatch import Action, Event, to_plain
 from qcutsim.records import EventRecord, QueryRecord, Record, TaskRecord
 from qcutsim.simulation.block import NumberedQuery
@@ -29,11 +29,11 @@ def query_records(
     """The tasks of a simulated query, where asked, and the query."""
     pool = models.pool
     if with_tasks:
-        classes = shape.task_classes()
+        classes, sizes = shape.task_classes(), shape.node_bytes()
         for run in done.runs:
             of = shape.classes[classes[run.task]] if run.task < len(classes) else MERGE_CLASS
-            yield _task_record(cell, pool, query, of, run)
-    busy_s = sum(query.draws.service_s) / _efficiency(cell, pool)
+            yield _task_record(cell, pool, query, of, sizes[run.task], run)
+    busy_s = sum(query.draws.service_s) / _efficiency(cell.pool, pool)
     is_failed = done.error is not None
     executed_s = done.ended_s if is_failed else done.times.executed_s
     ended_s = done.ended_s if is_failed else done.reconstructed_s
@@ -71,13 +71,25 @@ def event_recorder(events: list[Record], dispatcher: int) -> Callable[[Event, li
     return record
 
 
-def _efficiency(cell: Cell, pool: PoolModel) -> float:
-    shares = cell.pool.kind != "dedicated" and cell.pool.workers > 1
-    return pool.sharing.efficiency if shares else 1.0
+def _efficiency(pool: Pool | Host, model: PoolModel) -> float:
+    return model.sharing.efficiency if pool.shares_cores else 1.0
+
+
+def _cpu_s(pool: Pool, model: PoolModel, run: SimulatedRun, service_s: float) -> float:
+    """CPU time of a copy's work on the host where it was done."""
+    if pool.hosts is msgspec.UNSET:
+        return service_s / _efficiency(pool, model)
+    host = pool.hosts[run.host]
+    return service_s / host.speed / _efficiency(host, model)
 
 
 def _task_record(
-    cell: Cell, pool: PoolModel, query: NumberedQuery, of: TaskClass, run: SimulatedRun
+    cell: Cell,
+    pool: PoolModel,
+    query: NumberedQuery,
+    of: TaskClass,
+    size: tuple[int, int],
+    run: SimulatedRun,
 ) -> TaskRecord:
     return TaskRecord(
         query=query.number,
@@ -85,13 +97,13 @@ def _task_record(
         attempt=run.attempt,
         worker=run.worker,
         outcome=run.outcome,
-        **msgspec.structs.asdict(of),
+        **msgspec.structs.asdict(of) | {"payload_bytes": size[0], "result_bytes": size[1]},
         shots=cell.workload.shots,
         ready_s=run.ready_s,
         dispatched_s=run.dispatched_s,
         started_s=run.started_s,
         ended_s=run.ended_s,
         collected_s=run.collected_s,
-        cpu_s=query.draws.service_s[run.task] / _efficiency(cell, pool),
+        cpu_s=_cpu_s(cell.pool, pool, run, query.draws.service_s[run.task]),
         injected_delay_s=run.injected_delay_s,
     )

@@ -15,6 +15,7 @@ from qcutsim.records import StepRecord
 from qcutsim.seeds import stream
 from qcutsim.simulation.draws import QueryDraws
 from qcutsim.simulation.farm import Farm, SimulatedQuery
+from qcutsim.simulation.hosts import way_to
 from qcutsim.simulation.machines import coordinators_station, fail_workers, join_hosts
 
 Steps = Iterator[simpy.Event]
@@ -41,6 +42,7 @@ class Block:
         pool: the models of its workers.
         queries: in order; at least one.
         seed: of the scenario.
+        node_bytes: (payload, result) of each task of a query, then of each merge.
         on_event: hears of every event and the actions it led to.
     """
 
@@ -48,6 +50,7 @@ class Block:
     pool: PoolModel
     queries: Sequence[NumberedQuery]
     seed: int
+    node_bytes: Sequence[tuple[int, int]] = ()
     on_event: Callable[[Event, list[Action]], None] | None = None
     simulated: dict[int, SimulatedQuery] = field(default_factory=dict)
     steps: list[StepRecord] = field(default_factory=list)
@@ -72,7 +75,6 @@ class Block:
 
     def _farm(self) -> Farm:
         cell, pool, calibration = self.cell, self.pool, self.queries[0].calibration
-        has_hosts = cell.pool.hosts is not msgspec.UNSET
         farm = Farm(
             Dispatcher(make_policy(cell.policy_config), timeout_s=cell.timeout_s),
             0,
@@ -83,8 +85,10 @@ class Block:
         )
         if cell.pool.failures is not msgspec.UNSET:
             fail_workers(farm, cell.pool.failures, self.seed, self._key)
-        if has_hosts:
-            join_hosts(farm, cell, pool, self.seed, self._key, calibration)
+        if cell.pool.hosts is not msgspec.UNSET:
+            origin = (self.node_bytes, self.seed, self._key, self.queries[0].number)
+            ways = [way_to(host, *origin) for host in cell.pool.hosts]
+            join_hosts(farm, cell, pool.sharing, ways, calibration)
         else:
             for _ in range(cell.pool.workers):
                 farm.workers.join()
@@ -140,10 +144,3 @@ class Block:
             1 / rate_per_s, len(self.queries)
         )
         return [float(at_s) for at_s in gaps.cumsum()]
-
-
-def queries_in_block(cell: Cell) -> int:
-    """How many queries run together."""
-    if cell.training is msgspec.UNSET:
-        return cell.queries
-    return cell.training.epochs * cell.training.steps * cell.queries

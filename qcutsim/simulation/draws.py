@@ -96,8 +96,7 @@ def draw_query(
     service = np.concatenate([service, stages[2] * models.merge_shares])
     collect = pool.collect_s.at(uniform("collect", nodes)) * overhead
     share = pool.collect_cpu_share
-    is_shared = cell.pool.kind != "dedicated" and cell.pool.workers > 1
-    wait_s = pool.shared_wait_s if is_shared else 0.0
+    wait_s = pool.shared_wait_s if cell.pool.shares_cores else 0.0
     return QueryDraws(
         partition_s=stages[0],
         generate_s=stages[1],

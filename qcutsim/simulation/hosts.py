@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+
+from qcutsim.cell import Host
+from qcutsim.seeds import stream
 from qcutsim.simulation.environment import FarmEnvironment
 from qcutsim.simulation.station import SharedHost
+from qcutsim.stragglers import LONGEST_S, frozen_distribution
 
 Call = Callable[[], None]
 
@@ -84,9 +90,63 @@ class HostInTime:
             self._set_alarm()
 
 
-def no_queue(query: int, task: int, attempt: int) -> float:
-    """The device is free."""
-    return 0.0
+class Way:
+    """What lies between the coordinator and the workers of one host, in seconds.
+
+    Args:
+        host: tells latency, bandwidth, and the queue before its devices.
+        node_bytes: (payload, result) of each task of a query, then of each merge.
+        seed: of the scenario.
+        key: of the queries that are simulated together. The host is no part of it: wherever a copy
+            is sent, it has the same luck with the queue.
+        first: the number of the first of these queries.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        node_bytes: Sequence[tuple[int, int]],
+        seed: int,
+        key: tuple[int, ...],
+        first: int,
+    ) -> None:
+        self._host = host
+        self._bytes = node_bytes
+        self._uniform = partial(stream, seed, "device queue", *key)
+        self._first = first
+        self._queues: dict[tuple[int, int], list[float]] = {}
+
+    def there_s(self, query: int, node: int, attempt: int) -> float:
+        """From the dispatch of a copy until its worker takes it up."""
+        return self._message_s(self._bytes[node][0]) + self._queue_s(query, node, attempt)
+
+    def back_s(self, node: int) -> float:
+        """What a result takes back."""
+        return self._message_s(self._bytes[node][1])
+
+    def _message_s(self, size: int) -> float:
+        if self._host.bandwidth_bytes_per_s is None:
+            return self._host.latency_s
+        return self._host.latency_s + size / self._host.bandwidth_bytes_per_s
+
+    def _queue_s(self, query: int, node: int, attempt: int) -> float:
+        if self._host.queue_delay is None:
+            return self._host.queue_delay_s
+        copy = (query - self._first, attempt)
+        if copy not in self._queues:
+            uniform = self._uniform(*copy).random(len(self._bytes))
+            drawn = frozen_distribution(self._host.queue_delay).ppf(uniform)
+            self._queues[copy] = np.minimum(drawn, LONGEST_S).tolist()
+        return self._queues[copy][node]
+
+
+def way_to(
+    host: Host, node_bytes: Sequence[tuple[int, int]], seed: int, key: tuple[int, ...], first: int
+) -> Way | None:
+    """The way to a host; ``None`` where it takes no time."""
+    if host.latency_s or host.bandwidth_bytes_per_s or host.queue_delay_s or host.queue_delay:
+        return Way(host, node_bytes, seed, key, first)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +156,11 @@ class Place:
     Args:
         host: ``None`` where it shares nothing; its tasks take exactly their service time then.
         speed: of its service, 1 for workers as they were calibrated.
-        send_s: from the coordinator to it, of a payload.
-        return_s: back, of a result.
-        queue_s: (query, task, attempt) -> what the copy waits for the device, in seconds.
+        way: ``None`` where the coordinator is.
+        number: of the host in its pool.
     """
 
     host: HostInTime | None
     speed: float = 1.0
-    send_s: float = 0.0
-    return_s: float = 0.0
-    queue_s: Callable[[int, int, int], float] = no_queue
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing lies between the coordinator and the worker."""
-        return self.send_s == self.return_s == 0 and self.queue_s is no_queue
+    way: Way | None = None
+    number: int = 0

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 
-from qcutsim.calibrate import PoolModel, Sharing
+from qcutsim.calibrate import Sharing
 from qcutsim.cell import Cell, Failures, Host
 from qcutsim.seeds import stream
 from qcutsim.simulation.farm import Farm
-from qcutsim.simulation.hosts import Place, no_queue
+from qcutsim.simulation.hosts import Place, Way
 from qcutsim.simulation.station import SharedHost
-from qcutsim.stragglers import frozen_distribution
 
 Station = SharedHost[Callable[[], None]]
 
@@ -34,26 +32,17 @@ def coordinators_station(
 def join_hosts(
     farm: Farm,
     cell: Cell,
-    pool: PoolModel,
-    seed: int,
-    key: tuple[int, int],
+    sharing: Sharing,
+    ways: Sequence[Way | None],
     calibration: int | None = None,
 ) -> None:
-    """Let the workers of a cell's hosts join; delays of devices are keyed by seed and ``key``."""
+    """Let the workers of a cell's hosts join; ``ways`` lead to each of the hosts."""
     assert cell.pool.hosts is not msgspec.UNSET
-    for number, host in enumerate(cell.pool.hosts):
+    for number, (host, way) in enumerate(zip(cell.pool.hosts, ways, strict=True)):
         base = farm.workers.coordinator
         if number > 0:
-            base = farm.workers.place_on(_host_station(cell, host, pool.sharing, calibration))
-        byte_s = 1 / host.bandwidth_bytes_per_s if host.bandwidth_bytes_per_s else 0.0
-        waits = host.queue_delay_s > 0 or host.queue_delay is not None
-        place = Place(
-            base.host,
-            host.speed,
-            host.latency_s + pool.payload_bytes * byte_s,
-            host.latency_s + pool.result_bytes * byte_s,
-            _QueueDelays(host, seed, (*key, number)) if waits else no_queue,
-        )
+            base = farm.workers.place_on(_host_station(cell, host, sharing, calibration))
+        place = Place(base.host, host.speed, way, number)
         for _ in range(host.workers):
             farm.workers.join(place)
 
@@ -85,20 +74,5 @@ def _station(sharing: Sharing, cores: int | None, calibration: int | None) -> St
         busy = np.arange(1, max(sharing.sizes) + 1)
         rates = np.interp(busy, sharing.sizes, sharing.rates)
         return SharedHost(1, rates=[1.0, *(rates[1:] * drawn).tolist()])
-    is_cores = sharing.resource == "cores" and cores is not None
-    capacity = cores if is_cores and cores is not None else sharing.capacity
+    capacity = sharing.capacity if cores is None else cores
     return SharedHost(capacity, min(sharing.efficiency * drawn, 1.0))
-
-
-class _QueueDelays:
-    """What copies wait for a device: one draw a query, task and attempt, by key."""
-
-    def __init__(self, host: Host, seed: int, key: tuple[int, ...]) -> None:
-        self._host = host
-        self._uniform = partial(stream, seed, "device queue", *key)
-        self._law = None if host.queue_delay is None else frozen_distribution(host.queue_delay)
-
-    def __call__(self, query: int, task: int, attempt: int) -> float:
-        if self._law is None:
-            return self._host.queue_delay_s
-        return max(float(self._law.ppf(self._uniform(query, task, attempt).random())), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from qcutsim.calibrate import (
@@ -114,15 +115,21 @@ def _pool(profile: CalibrationProfile, cell: Cell) -> PoolModel:
             f"calibrate on a run with 'pool.kind: {kind}'"
         )
     pool = profile.pools[kind]
-    if cell.pool.kind != "dedicated" and cell.pool.workers > 1:
-        sharing = pool.sharing
-        if sharing.resource == "unknown":
-            raise ProfileError(
-                f"the profile cannot tell what {cell.pool.workers} workers of a pool {kind!r} "
-                f"share: {sharing.efficiency_from}. A run with 'pool.workers: 2' logged by "
-                "'qcutsim run' (it names the host's cores), or query records of larger pools, "
-                "would identify it; or simulate 'pool.kind: dedicated'"
-            )
+    sharing = pool.sharing
+    has_hosts = cell.pool.hosts is not msgspec.UNSET
+    if has_hosts and cell.pool.shares_cores and sharing.resource != "cores":
+        raise ProfileError(
+            f"the profile knows what workers of a pool {kind!r} share as {sharing.resource!r}, not "
+            "as cores, so it cannot tell what those of 'pool.hosts' share; calibrate on a run "
+            "logged by 'qcutsim run' (it names the host's cores), or leave 'cores' out"
+        )
+    if cell.pool.shares_cores and sharing.resource == "unknown":
+        raise ProfileError(
+            f"the profile cannot tell what {cell.pool.workers} workers of a pool {kind!r} "
+            f"share: {sharing.efficiency_from}. A run with 'pool.workers: 2' logged by "
+            "'qcutsim run' (it names the host's cores), or query records of larger pools, "
+            "would identify it; or simulate 'pool.kind: dedicated'"
+        )
     return pool
 
 
@@ -213,7 +220,7 @@ def _outside(
     if cell.workload.shots != profile.shots:
         yield f"{cell.workload.shots} shots (calibrated on {profile.shots})"
     sharing = pool.sharing
-    is_shared = cell.pool.kind != "dedicated"
+    is_shared = cell.pool.shares_cores
     if is_shared and sharing.resource == "learned" and cell.pool.workers > max(sharing.sizes):
         yield (
             f"{cell.pool.workers} workers, whose sharing was learned from pools of "

@@ -12,7 +12,7 @@ from qcutsim.manifest import collect_manifest
 from qcutsim.records import SCHEMA, Record, RunRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation.asrecords import event_recorder, query_records
-from qcutsim.simulation.block import Block, NumberedQuery, queries_in_block
+from qcutsim.simulation.block import Block, NumberedQuery
 from qcutsim.simulation.draws import draw_query
 from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.workload import WorkloadShape, load_shape
@@ -77,7 +77,7 @@ class Simulation:
             for repetition in range(self.scenario.repetitions):
                 queries = [
                     self._numbered(models, cell, repetition, index, replication)
-                    for index in range(queries_in_block(cell))
+                    for index in range(cell.queries_together)
                 ]
                 yield from self._simulate(cell, shape, models, queries, with_tasks)
 
@@ -127,7 +127,8 @@ class Simulation:
     ) -> Iterator[Record]:
         events: list[Record] = []
         recorder = event_recorder(events, queries[0].number) if self.with_events else None
-        block = Block(cell, models.pool, queries, self.scenario.seed, recorder)
+        sizes = _node_bytes(shape, models)
+        block = Block(cell, models.pool, queries, self.scenario.seed, sizes, recorder)
         block.run()
         yield from events
         tasks = self.with_tasks if with_tasks is None else with_tasks
@@ -135,6 +136,14 @@ class Simulation:
             done = block.simulated[query.number]
             yield from query_records(cell, shape, models, query, done, with_tasks=tasks)
         yield from block.steps
+
+
+def _node_bytes(shape: WorkloadShape, models: ServiceModels) -> list[tuple[int, int]]:
+    """(payload, result) of each node; the calibrated means where the shape tells none at all."""
+    told = shape.node_bytes()
+    if any(map(sum, told)):
+        return told
+    return [(round(models.pool.payload_bytes), round(models.pool.result_bytes))] * len(told)
 
 
 def _check_simulable(scenario: Scenario, cell: Cell) -> None:

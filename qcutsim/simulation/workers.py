@@ -32,6 +32,7 @@ class SimulatedRun(msgspec.Struct, eq=False, gc=False):
     """Life of one copy of a task, in seconds of virtual time.
 
     ``has_ended``: its work is over, its result is on the way. ``is_gone``: it will not arrive.
+    ``host`` is the number of the host on which it ran.
     """
 
     query: int
@@ -50,6 +51,7 @@ class SimulatedRun(msgspec.Struct, eq=False, gc=False):
     is_gone: bool = False
     doomed_s: float | None = None
     ticket: int | None = None
+    host: int = 0
 
     def close(self, outcome: Outcome, now_s: float) -> None:
         """It ends now without a result; when it began is not known."""
@@ -123,10 +125,11 @@ class SimulatedWorkers:
         if run.worker not in self._joined_s:
             return
         place = self._places[run.worker]
-        if place.is_plain:
+        run.host = place.number
+        if place.way is None:
             self._awake(run, draws)
             return
-        way_s = place.send_s + place.queue_s(run.query, run.task, run.attempt)
+        way_s = place.way.there_s(run.query, run.task, run.attempt)
         self.schedule(way_s, self._arrived, run, draws)
 
     def _arrived(self, run: SimulatedRun, draws: QueryDraws) -> None:
@@ -206,7 +209,8 @@ class SimulatedWorkers:
             call(run, *args)
 
     def _begin(self, run: SimulatedRun, draws: QueryDraws) -> None:
-        if run.is_gone:
+        is_dead = run.doomed_s is not None and run.doomed_s < self._env.now
+        if run.is_gone or is_dead:
             return
         run.ticket = None
         run.started_s = self._env.now
@@ -232,8 +236,8 @@ class SimulatedWorkers:
         run.ended_s = self._env.now
         way_s = draws.collect_latency_s[run.task]
         place = self._places[run.worker]
-        if place.return_s > 0:
-            way_s += place.return_s
+        if place.way is not None:
+            way_s += place.way.back_s(run.task)
         if way_s > 0 or run.doomed_s is not None:
             self._after(way_s, run, self._arrive, draws)
         else:

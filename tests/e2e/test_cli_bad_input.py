@@ -211,6 +211,15 @@ def test_a_run_into_something_that_is_no_log_is_refused(refused, folder):
     [
         ("pool: {kind: dedicated}\n", "pool.kind: 'dedicated' can only be simulated"),
         ("arrivals: {kind: poisson, rate_per_s: 1}\n", "arrivals.kind: 'poisson' can only be "),
+        (
+            "pool: {hosts: [{workers: 2}]}\n",
+            "pool.hosts: can only be simulated; a real run has its",
+        ),
+        (
+            "pool: {failures: {mtbf_s: 9, repair_s: 1}}\n",
+            "pool.failures: can only be simulated; in a real run workers are lost when they die",
+        ),
+        ("training: {steps: 3}\n", "training: can only be simulated; a real run takes 'queries'"),
         ("pool: {workers: 257}\n", "pool.workers: 257 is more than a real run takes on one host "),
     ],
 )
