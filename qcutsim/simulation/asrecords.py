@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import msgspec
+import numpy as np
 
 from qcutsim.calibrate import PoolModel
 from qcutsim.cell import Cell, Host, Pool, record_fields
@@ -33,7 +34,7 @@ def query_records(
         for run in done.runs:
             of = shape.classes[classes[run.task]] if run.task < len(classes) else MERGE_CLASS
             yield _task_record(cell, pool, query, of, sizes[run.task], run)
-    busy_s = sum(query.draws.service_s) / _efficiency(cell.pool, pool)
+    busy_s = float(np.sum(query.draws.service_s)) / _efficiency(cell.pool, pool)
     is_failed = done.error is not None
     executed_s = done.ended_s if is_failed else done.times.executed_s
     ended_s = done.ended_s if is_failed else done.reconstructed_s
@@ -44,7 +45,7 @@ def query_records(
         cuts=shape.cuts,
         coefficients=shape.coefficients,
         subexperiments=shape.subexperiments,
-        executed=len(done.runs),
+        executed=done.copies,
         submitted_s=done.arrived_s,
         partition_s=done.partition_s,
         generate_s=done.generate_s,
@@ -104,6 +105,6 @@ def _task_record(
         started_s=run.started_s,
         ended_s=run.ended_s,
         collected_s=run.collected_s,
-        cpu_s=_cpu_s(cell.pool, pool, run, query.draws.service_s[run.task]),
+        cpu_s=_cpu_s(cell.pool, pool, run, float(query.draws.service_s[run.task])),
         injected_delay_s=run.injected_delay_s,
     )

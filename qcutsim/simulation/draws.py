@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class QueryDraws:
-    """Seconds of each step of one query; a list has one entry a task, then one a merge.
+    """Seconds of each step of one query; a sequence has one entry a task, then one a merge.
 
     ``service_s`` is the work of a task alone on its host, or of a merge where it is done. Times of
     another attempt at a task are those of the first; its injected delay, told by
@@ -29,16 +29,24 @@ class QueryDraws:
     partition_s: float
     generate_s: float
     reconstruct_s: float
-    service_s: list[float]
-    collect_cpu_s: list[float]
-    collect_latency_s: list[float]
-    dispatch_s: list[float]
-    start_s: list[float]
+    service_s: Sequence[float] | FloatArray
+    collect_cpu_s: Sequence[float] | FloatArray
+    collect_latency_s: Sequence[float] | FloatArray
+    dispatch_s: Sequence[float] | FloatArray
+    start_s: Sequence[float] | FloatArray
     delay_s: Callable[[int, int, int], float] = no_delay
     fails: Callable[[int, int], str | None] = lambda task, attempt: None
     kinds: tuple[TaskKind, ...] = ()
-    kind_of: tuple[int, ...] = ()
+    kind_of: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]] = ()
     merges: tuple[Merge, ...] = ()
+
+    def listed(self) -> QueryDraws:
+        """The same with lists, whose entries are had faster one by one."""
+        if not isinstance(self.service_s, np.ndarray):
+            return self
+        names = ("service_s", "collect_cpu_s", "collect_latency_s", "dispatch_s", "start_s")
+        lists = {name: np.asarray(getattr(self, name)).tolist() for name in names}
+        return replace(self, **lists, kind_of=tuple(np.asarray(self.kind_of).tolist()))
 
     @property
     def tasks(self) -> int:
@@ -101,14 +109,14 @@ def draw_query(
         partition_s=stages[0],
         generate_s=stages[1],
         reconstruct_s=stages[2] * (1 - float(models.merge_shares.sum())),
-        service_s=service.tolist(),
-        collect_cpu_s=(collect * share).tolist(),
-        collect_latency_s=(collect * (1 - share) + wait_s).tolist(),
-        dispatch_s=(pool.dispatch_s.at(uniform("dispatch", nodes)) * overhead).tolist(),
-        start_s=(pool.start_s.at(uniform("start", nodes)) * overhead).tolist(),
+        service_s=service,
+        collect_cpu_s=collect * share,
+        collect_latency_s=collect * (1 - share) + wait_s,
+        dispatch_s=pool.dispatch_s.at(uniform("dispatch", nodes)) * overhead,
+        start_s=pool.start_s.at(uniform("start", nodes)) * overhead,
         delay_s=InjectedDelays(cell.stragglers, seed, nodes, repetition=repetition, index=index),
         kinds=models.kinds,
-        kind_of=tuple(models.task_classes.tolist()),
+        kind_of=models.task_classes,
         merges=models.merges,
     )
 

@@ -46,11 +46,14 @@ EventLog = Callable[[Event, list[Action]], None]
 
 @dataclass(slots=True)
 class SimulatedQuery:
-    """One query in the farm and, once ``completed``, its times."""
+    """One query and, once it is completed, its times; ``runs`` are empty where nobody asked.
+
+    ``completed`` is of the farm's time, ``copies`` how many were started.
+    """
 
     number: int
     draws: QueryDraws
-    completed: simpy.Event
+    completed: simpy.Event | None
     times: NodeTimes
     runs: list[SimulatedRun] = field(default_factory=list)
     arrived_s: float = 0.0
@@ -60,6 +63,7 @@ class SimulatedQuery:
     ended_s: float = 0.0
     coordinator_cpu_s: float = 0.0
     error: str | None = None
+    copies: int = 0
 
 
 class Farm:
@@ -100,6 +104,7 @@ class Farm:
 
     def submit(self, number: int, draws: QueryDraws) -> SimulatedQuery:
         """A query arrives now; its ``completed`` fires when its value is reconstructed."""
+        draws = draws.listed()
         times = NodeTimes(draws.tasks, draws.merges)
         query = SimulatedQuery(number, draws, self.env.event(), times)
         query.arrived_s = self.env.now
@@ -128,7 +133,12 @@ class Farm:
         query.generate_s = self.env.now - query.arrived_s - query.partition_s
         self._post(
             QuerySubmitted(
-                self.env.now, query.number, draws.tasks, draws.kinds, draws.kind_of, draws.merges
+                self.env.now,
+                query.number,
+                draws.tasks,
+                draws.kinds,
+                tuple(draws.kind_of),
+                draws.merges,
             ),
             None,
         )
@@ -212,6 +222,7 @@ class Farm:
         ready_s = query.times.ready_s(node)
         run = SimulatedRun(action.query, node, action.attempt, action.worker, ready_s, self.env.now)
         query.runs.append(run)
+        query.copies += 1
         run.injected_delay_s = draws.delay_s(node, action.attempt, action.worker)
         self.workers.start(run, draws)
 
@@ -250,6 +261,7 @@ class Farm:
             if self.workers.running.get(run.worker) is run:
                 query.runs[place] = copy(run)
                 query.runs[place].close("cancelled", self.env.now)
+        assert query.completed is not None
         query.completed.succeed()
 
     def _fire(self, due_s: float) -> None:

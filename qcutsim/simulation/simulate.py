@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell
@@ -14,8 +15,11 @@ from qcutsim.scenario import Scenario
 from qcutsim.simulation.asrecords import event_recorder, query_records
 from qcutsim.simulation.block import Block, NumberedQuery
 from qcutsim.simulation.draws import draw_query
+from qcutsim.simulation.kernel import is_available, why_not
 from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.workload import WorkloadShape, load_shape
+
+EngineName = Literal["auto", "kernel", "simpy"]
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class Simulation:
     ``substitutes`` collects which classes of subexperiment were not calibrated and what stood in
     for them, ``extrapolations`` in what cells lay outside. ``calibration_draws``: replication r is
     made under the profile's bootstrap draw r - 1, the first one under its best estimate.
+    ``engine``: the compiled one where it can, or the one that is named; both give the same bits.
     """
 
     scenario: Scenario
@@ -34,6 +39,7 @@ class Simulation:
     with_events: bool = False
     extrapolate: bool = False
     calibration_draws: bool = False
+    engine: EngineName = "auto"
     substitutes: set[str] = field(default_factory=set)
     extrapolations: set[str] = field(default_factory=set)
     _next_query: int = 0
@@ -125,17 +131,48 @@ class Simulation:
         queries: list[NumberedQuery],
         with_tasks: bool | None,
     ) -> Iterator[Record]:
+        tasks = self.with_tasks if with_tasks is None else with_tasks
+        if self.engine_of(cell, models)[0] == "kernel":
+            from qcutsim.simulation.kernel.engine import run_block
+
+            simulated = run_block(cell, models.pool, queries, with_runs=tasks)
+            for query in queries:
+                done = simulated[query.number]
+                yield from query_records(cell, shape, models, query, done, with_tasks=tasks)
+            return
         events: list[Record] = []
         recorder = event_recorder(events, queries[0].number) if self.with_events else None
         sizes = _node_bytes(shape, models)
         block = Block(cell, models.pool, queries, self.scenario.seed, sizes, recorder)
         block.run()
         yield from events
-        tasks = self.with_tasks if with_tasks is None else with_tasks
         for query in queries:
             done = block.simulated[query.number]
             yield from query_records(cell, shape, models, query, done, with_tasks=tasks)
         yield from block.steps
+
+    def engine_of(self, cell: Cell, models: ServiceModels) -> tuple[str, str]:
+        """Which engine simulates a cell, and why.
+
+        Raises:
+            ScenarioError: the one that was asked for cannot.
+        """
+        if self.engine == "simpy":
+            return "simpy", "asked for"
+        reason = why_not(
+            cell,
+            has_merges=bool(models.merges),
+            is_learned=models.pool.sharing.resource == "learned",
+        )
+        if reason is None and self.with_events:
+            reason = "the dispatcher's events"
+        if reason is None and not is_available():
+            reason = "numba is not installed (pip install 'qcutsim[fast]')"
+        if self.engine == "kernel" and reason is not None:
+            where = self.scenario.source or self.scenario.name
+            raise ScenarioError(f"{where}: the engine 'kernel' does not take this: {reason}")
+        why = "asked for" if self.engine == "kernel" else "it takes all of this"
+        return ("kernel", why) if reason is None else ("simpy", reason)
 
 
 def _node_bytes(shape: WorkloadShape, models: ServiceModels) -> list[tuple[int, int]]:

@@ -38,7 +38,7 @@ class SharedHost(Generic[J]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def _speed_of(self, jobs: int) -> float:
+    def speed_of(self, jobs: int) -> float:
         """Progress of each of so many busy jobs per second."""
         if jobs <= 1:
             return 1.0
@@ -50,7 +50,7 @@ class SharedHost(Generic[J]):
         """Progress of each busy job per second."""
         jobs, known = len(self._jobs), self._speeds
         while len(known) <= jobs:
-            known.append(self._speed_of(len(known)))
+            known.append(self.speed_of(len(known)))
         return known[jobs]
 
     def _advance(self, now_s: float) -> None:

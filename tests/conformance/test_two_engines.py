@@ -1,0 +1,255 @@
+"""The compiled engine and the SimPy farm give the same numbers, to the last bit.
+
+Times are tied (multiples of 1/8), zero, or in general position; what is held equal are all times of
+every query and the whole life of every task.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qcutsim.calibrate import PoolModel, QuantileTable, Sharing, TaskModel
+from qcutsim.cell import Cell, Pool, Workload
+from qcutsim.dispatch import TaskKind
+from qcutsim.simulation import QueryDraws
+from qcutsim.simulation.block import Block, NumberedQuery
+from qcutsim.simulation.farm import SimulatedQuery
+from qcutsim.simulation.kernel import why_not
+from qcutsim.simulation.kernel.engine import run_block
+
+EXAMPLES = 400
+"""Blocks of each policy."""
+
+KINDS = (
+    TaskKind("A", "short", 0.25),
+    TaskKind("A", "long", 2.0),
+    TaskKind("B", "long", 1.5),
+    TaskKind("C", "unknown"),
+)
+
+SECONDS = st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0]) | st.floats(1e-3, 3.0)
+LIFE = [
+    "task",
+    "attempt",
+    "worker",
+    "outcome",
+    "ready_s",
+    "dispatched_s",
+    "injected_delay_s",
+    "started_s",
+    "ended_s",
+    "collected_s",
+]
+COSTS = st.sampled_from(["none", "tied", "any"])
+
+POLICIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "eager": st.just({}),
+    "longest_first": st.just({}),
+    "batched": st.fixed_dictionaries(
+        {
+            "size": st.integers(1, 6),
+            "delay_s": st.sampled_from([0.0, 0.25, 0.3]),
+            "loop": st.sampled_from(["open", "closed"]),
+        }
+    ),
+    "staggered": st.fixed_dictionaries(
+        {
+            "by": st.sampled_from(["partition", "structure"]),
+            "spacing_s": st.sampled_from([0.0, 0.25, 0.7]),
+        }
+    ),
+    "work_stealing": st.fixed_dictionaries({"deal": st.sampled_from(["blocks", "round_robin"])}),
+}
+
+
+class Delays:
+    """Injected on every worker, or on slow ones only, as injected delays are."""
+
+    def __init__(self, amounts: list[float], slow: set[int] | None = None) -> None:
+        self.amounts = amounts
+        self.slow = slow
+        self.is_per_task = slow is None
+
+    def __call__(self, task: int, attempt: int, worker: int) -> float:
+        return self.amounts[task] if self.slow is None or worker in self.slow else 0.0
+
+    def arrays(self, tasks: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
+        is_slow = [self.slow is None or worker in self.slow for worker in range(workers)]
+        return np.array(self.amounts[:tasks], np.float64), np.array(is_slow)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> list[QueryDraws]:
+    cost = draw(COSTS)
+
+    def times(count: int, *, is_cost: bool = True) -> list[float]:
+        if is_cost and cost == "none":
+            return [0.0] * count
+        values = SECONDS if not is_cost or cost == "any" else st.sampled_from([0.0, 0.125, 0.25])
+        return draw(st.lists(values, min_size=count, max_size=count))
+
+    found = []
+    for _ in range(draw(st.integers(1, 3))):
+        tasks = draw(st.integers(1, 12))
+        stages = times(3)
+        delays_s = times(tasks)
+        slow = draw(st.none() | st.sets(st.integers(0, 4)))
+
+        kind_of = tuple(
+            draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=tasks, max_size=tasks))
+        )
+        found.append(
+            QueryDraws(
+                partition_s=stages[0],
+                generate_s=stages[1],
+                reconstruct_s=stages[2],
+                service_s=times(tasks, is_cost=False),
+                collect_cpu_s=times(tasks),
+                collect_latency_s=times(tasks),
+                dispatch_s=times(tasks),
+                start_s=times(tasks),
+                delay_s=Delays(delays_s, slow),
+                kinds=KINDS,
+                kind_of=kind_of,
+            )
+        )
+    return found
+
+
+def pool_of(capacity: int, efficiency: float) -> PoolModel:
+    nothing = QuantileTable.constant(0.0)
+    return PoolModel(
+        workers=(1,),
+        sharing=Sharing(
+            resource="cores", capacity=capacity, efficiency=efficiency, efficiency_from="chosen"
+        ),
+        collect_s=nothing,
+        collect_cpu_share=0.0,
+        dispatch_s=nothing,
+        start_s=nothing,
+        idle_gap_s=nothing,
+        coordinator_cpu_per_task_s=0.0,
+        waiting_share=0.0,
+        tasks=(
+            TaskModel(
+                mid_circuit_measurements=0, width=1, depth=0, service_s=nothing, cpu_s=nothing
+            ),
+        ),
+    )
+
+
+def outcome(query: SimulatedQuery) -> tuple[Any, ...]:
+    lives = [tuple(getattr(run, name) for name in LIFE) for run in query.runs]
+    times = query.times
+    return (
+        query.arrived_s,
+        query.partition_s,
+        query.generate_s,
+        times.submitted_s,
+        times.executed_s,
+        query.reconstructed_s,
+        query.coordinator_cpu_s,
+        query.copies,
+        lives,
+    )
+
+
+def both(cell: Cell, pool: PoolModel, drawn: list[QueryDraws]) -> tuple[list[Any], list[Any]]:
+    numbered = [NumberedQuery(n, 0, n, 0, None, draws) for n, draws in enumerate(drawn)]
+    block = Block(cell, pool, numbered, 0)
+    block.run()
+    compiled = run_block(cell, pool, numbered, with_runs=True)
+    return (
+        [outcome(block.simulated[n]) for n in range(len(drawn))],
+        [outcome(compiled[n]) for n in range(len(drawn))],
+    )
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_both_engines_agree_to_the_last_bit(policy):
+    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+    @given(
+        parameters=POLICIES[policy],
+        workers=st.integers(1, 5),
+        host=st.none() | st.tuples(st.integers(1, 3), st.sampled_from([1.0, 0.93])),
+        drawn=queries(),
+    )
+    def check(
+        parameters: dict[str, Any],
+        workers: int,
+        host: tuple[int, float] | None,
+        drawn: list[QueryDraws],
+    ) -> None:
+        cell = Cell(
+            workload=Workload(partition_labels="AABB"),
+            pool=Pool(kind="dedicated" if host is None else "processes", workers=workers),
+            policy={"kind": policy, **parameters},
+        )
+        assert why_not(cell) is None
+        farm, compiled = both(cell, pool_of(*(host or (1, 1.0))), drawn)
+        assert compiled == farm
+
+    check()
+
+
+@pytest.mark.parametrize("policy", ["eager", "longest_first"])
+@pytest.mark.parametrize("workers", [1, 3, 16])
+def test_the_short_way_of_work_alone_agrees_too(policy, workers):
+    """Seed 8: 300 queries of up to 60 tasks, half of them with ties."""
+    rng = np.random.default_rng(8)
+    cell = Cell(
+        workload=Workload(partition_labels="AABB"),
+        pool=Pool(kind="dedicated", workers=workers),
+        policy={"kind": policy},
+    )
+    drawn = []
+    for number in range(300):
+        tasks = int(rng.integers(1, 60))
+        service = rng.exponential(1.0, tasks)
+        if number % 2:
+            service = np.ceil(4 * service) / 4
+        nothing = [0.0] * tasks
+        drawn.append(
+            QueryDraws(
+                partition_s=float(rng.random()),
+                generate_s=float(rng.random()),
+                reconstruct_s=float(rng.random()),
+                service_s=service.tolist(),
+                collect_cpu_s=nothing,
+                collect_latency_s=nothing,
+                dispatch_s=nothing,
+                start_s=nothing,
+                delay_s=Delays((0.25 * (rng.random(tasks) < 0.2)).tolist()),
+                kinds=KINDS,
+                kind_of=tuple(rng.integers(0, len(KINDS), tasks).tolist()),
+            )
+        )
+    numbered = [NumberedQuery(n, 0, n, 0, None, draws) for n, draws in enumerate(drawn)]
+    block = Block(cell, pool_of(1, 1.0), numbered, 0)
+    block.run()
+    compiled = run_block(cell, pool_of(1, 1.0), numbered, with_runs=False)
+    for number, farm in block.simulated.items():
+        assert outcome(compiled[number])[:-1] == outcome(farm)[:-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"policy": {"kind": "speculative"}}, "policy 'speculative' (it takes eager, "),
+        ({"window": 2}, "a window of queries"),
+        ({"timeout_s": 3.0}, "a timeout"),
+    ],
+)
+def test_what_the_compiled_engine_does_not_take_is_named(changes, reason):
+    cell = Cell(workload=Workload(partition_labels="AABB"))
+    found = why_not(msgspec.structs.replace(cell, **changes))
+    assert found is not None
+    assert found.startswith(reason)
+    assert why_not(cell, has_merges=True) == "merges beside the tasks"
+    assert why_not(cell, is_learned=True) == "a learned rate of sharing"
