@@ -14,7 +14,6 @@ from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
-from qcutsim.simulation.block import queries_in_block
 from qcutsim.simulation.parallel import spread
 from qcutsim.simulation.simulate import Simulation
 
@@ -52,7 +51,7 @@ def replicate(
 def _size(simulation: Simulation, cell: Cell) -> int:
     """Tasks of a replication."""
     shape, _ = simulation.look_up(cell)
-    return shape.tasks * queries_in_block(cell) * simulation.scenario.repetitions
+    return shape.tasks * cell.queries_together * simulation.scenario.repetitions
 
 
 def discrepancies(
