@@ -5,15 +5,20 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from blocks import cell_of, draws_of, run_block
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import known_profile
 from scipy import stats
 
-from qcutsim.cell import Host
-from qcutsim.simulation import QueryDraws
+from qcutsim.cell import Cell, Host, Pool, Workload
+from qcutsim.records import QueryRecord
+from qcutsim.scenario import Scenario
+from qcutsim.simulation import QueryDraws, Simulation
+from qcutsim.stragglers import Stragglers
 
 NEAR = Host(workers=1)
 
@@ -150,3 +155,29 @@ def test_a_killed_worker_is_replaced_on_its_own_host():
     assert speeds[1] == 1
     assert speeds[2] == 0
     assert speeds[3] == 1
+
+
+@pytest.mark.parametrize(("kind", "cores"), [("processes", 2), ("dedicated", None)])
+@pytest.mark.parametrize("policy", ["eager", "speculative", "work_stealing"])
+def test_one_host_like_the_calibrated_one_changes_nothing_to_the_last_bit(kind, cores, policy):
+    plain = Cell(
+        workload=Workload(partition_labels="ABBC"),
+        pool=Pool(kind=kind, workers=3),
+        policy={"kind": policy},
+        stragglers=Stragglers(probability=0.2, delay_s=0.05),
+        window=2,
+        queries=4,
+    )
+    hosted = msgspec.structs.replace(
+        plain, pool=Pool(kind=kind, hosts=(Host(workers=3, cores=cores),))
+    )
+    scenario = Scenario("same", 6, 2, 2, (plain, hosted))
+    one, other = (
+        list(Simulation(scenario, known_profile(2)).cell_records(cell, with_tasks=True))
+        for cell in scenario.cells
+    )
+    assert len(one) == len(other) > 100
+    for record, same in zip(one, other, strict=True):
+        if isinstance(record, QueryRecord):
+            same = msgspec.structs.replace(same, cell=record.cell, machines=None)
+        assert record == same
