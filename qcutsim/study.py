@@ -30,7 +30,7 @@ from qcutsim.files import exists, make_folder, write_whole
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import EventRecord, LogWriter, QueryRecord, Record, StepRecord, TaskRecord
 from qcutsim.scenario import Scenario
-from qcutsim.simulation import Simulation, discrepancies, spread
+from qcutsim.simulation import EngineName, Simulation, discrepancies, spread
 from qcutsim.stragglers import Stragglers
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -55,10 +55,12 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     quantiles over its queries. ``critical_path`` is what the makespan went into (see
     :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
     without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval
-    asked for was not reached.
+    asked for was not reached. ``engine`` simulated it, and why that one.
     """
 
     configuration: dict[str, Any]
+    engine: str
+    engine_why: str
     replications: int
     queries: int
     failed: int
@@ -103,6 +105,7 @@ def simulate_scenario(
     out_dir: str | os.PathLike[str],
     *,
     relative_half_width: float | None = None,
+    engine: EngineName = "auto",
     with_tasks: bool = False,
     with_events: bool = False,
     extrapolate: bool = False,
@@ -120,6 +123,7 @@ def simulate_scenario(
         out_dir: made if need be.
         relative_half_width: replications are added until the confidence interval of the mean
             makespan is as narrow, as 0.02 for 2 %.
+        engine: the compiled one where it can (``auto``), or the one that is named.
         with_tasks: also write a record a task.
         with_events: also write what the dispatcher saw and decided.
         extrapolate: also simulate what lies outside the calibrated range; its records say so.
@@ -147,6 +151,7 @@ def simulate_scenario(
         with_events=with_events,
         extrapolate=extrapolate,
         calibration_draws=True,
+        engine=engine,
     )
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
         simulation.look_up(cell)
@@ -313,8 +318,11 @@ def _statistics(
         return interval(values * off[: len(values)], middle)
 
     uses = [use for query, tasks in examples if (use := worker_use(query, tasks)) is not None]
+    engine, why = simulation.engine_of(cell, simulation.look_up(cell)[1])
     return CellStatistics(
         configuration=Configuration.of(first)._asdict(),
+        engine=engine,
+        engine_why=why,
         replications=replications,
         queries=len(queries),
         failed=failed,

@@ -37,7 +37,7 @@ from qcutsim.simulation import Simulation, discrepancies, replicate
 CALIBRATED_ON = ("workers<=2", "straggler_probability=0", "cuts<=2", "cuts>=1", "policy=eager")
 """The stated part; everything else is held out."""
 
-REPLICATIONS = 24
+REPLICATIONS = 40
 """Of each simulated configuration."""
 
 FEWEST_REPLICATIONS = 20

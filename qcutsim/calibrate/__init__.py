@@ -18,7 +18,7 @@ from qcutsim.calibrate.profile import (
 )
 from qcutsim.calibrate.scales import Scale, stage_scale_s, task_scale_s
 from qcutsim.calibrate.selection import query_filter
-from qcutsim.calibrate.tables import QuantileTable
+from qcutsim.calibrate.tables import QuantileTable, Sampler
 from qcutsim.calibrate.tails import NaturalStragglers, Tail
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "NaturalStragglers",
     "PoolModel",
     "QuantileTable",
+    "Sampler",
     "Scale",
     "Sharing",
     "StageModel",

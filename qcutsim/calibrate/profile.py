@@ -11,7 +11,7 @@ import msgspec
 from qcutsim.calibrate.effects import Effects
 from qcutsim.calibrate.families import Family, Goodness
 from qcutsim.calibrate.scales import Scale
-from qcutsim.calibrate.tables import LONGEST_S, Array, QuantileTable
+from qcutsim.calibrate.tables import LONGEST_S, Array, QuantileTable, Sampler
 from qcutsim.calibrate.tails import NaturalStragglers
 from qcutsim.cell import key_of
 from qcutsim.errors import ProfileError
@@ -53,7 +53,11 @@ class TaskModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def at(self, probabilities: Array) -> Array:
         """Service times in seconds; same shape."""
-        return (self.family or self.service_s).at(probabilities)
+        return self.sampler()(probabilities)
+
+    def sampler(self) -> Sampler:
+        """:meth:`at`, made ready for many calls."""
+        return self.family.at if self.family else self.service_s.sampler()
 
 
 class Sharing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,7 +130,11 @@ class StageModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def at(self, probabilities: Array) -> Array:
         """Seconds of the stage; same shape."""
-        return (self.family or self.seconds).at(probabilities)
+        return self.sampler()(probabilities)
+
+    def sampler(self) -> Sampler:
+        """:meth:`at`, made ready for many calls."""
+        return self.family.at if self.family else self.seconds.sampler()
 
 
 Stages = Annotated[tuple[StageModel, ...], msgspec.Meta(min_length=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -10,6 +10,9 @@ import msgspec
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+
+Sampler = Callable[[Array], Array]
+"""Probabilities to values, of the same shape."""
 
 MOST_POINTS = 201
 
@@ -60,7 +63,12 @@ class QuantileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def at(self, probabilities: Array) -> Array:
         """Values at ``probabilities``, linearly between the table's points; same shape."""
-        if len(self.values) == 1:
-            return np.full(probabilities.shape, self.values[0])
-        grid = np.linspace(0, 1, len(self.values))
-        return np.asarray(np.interp(probabilities, grid, self.values))
+        return self.sampler()(probabilities)
+
+    def sampler(self) -> Sampler:
+        """:meth:`at`, made ready for many calls."""
+        values = np.array(self.values)
+        if len(values) == 1:
+            return lambda probabilities: np.full(probabilities.shape, values[0])
+        grid = np.linspace(0, 1, len(values))
+        return lambda probabilities: np.asarray(np.interp(probabilities, grid, values))

@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also simulate what lies outside the calibrated range (more cuts, other shots)",
     )
     parser.add_argument(
+        "--engine",
+        choices=["auto", "kernel", "simpy"],
+        default="auto",
+        help="auto takes the compiled kernel where it can; both give the same numbers",
+    )
+    parser.add_argument(
         "--replications", type=int, metavar="N", help="at least so many; 10 give intervals"
     )
     parser.add_argument(
@@ -58,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             profile,
             arguments.out,
             relative_half_width=width,
+            engine=arguments.engine,
             with_tasks=arguments.tasks,
             with_events=arguments.events,
             extrapolate=arguments.extrapolate,

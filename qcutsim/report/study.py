@@ -89,6 +89,8 @@ def _machines(study: Study) -> list[str]:
 def study_notes(study: Study) -> Sequence[str]:
     """What to know of a study, a line each."""
     lines = [f"machines {n}: {words}" for n, words in enumerate(_machines(study), start=1)]
+    engines = {(cell.engine, cell.engine_why) for cell in study.cells}
+    lines += [f"engine {engine}: {why}" for engine, why in sorted(engines)]
     if study.substitutes:
         lines.append(
             "not calibrated, replaced by the nearest class (mid-circuit measurements, width, "

@@ -7,11 +7,12 @@ from qcutsim.simulation.farm import Farm, SimulatedQuery
 from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.simulation.parallel import spread
 from qcutsim.simulation.replicate import discrepancies, replicate
-from qcutsim.simulation.simulate import Simulation
+from qcutsim.simulation.simulate import EngineName, Simulation
 from qcutsim.simulation.station import SharedHost
 from qcutsim.simulation.workers import SimulatedRun, SimulatedWorkers
 
 __all__ = [
+    "EngineName",
     "Farm",
     "QueryDraws",
     "ServiceModels",

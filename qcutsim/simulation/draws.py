@@ -94,7 +94,7 @@ def draw_query(
     query_factor = _factor(pool.effects.query_sd, stream(seed, "query effect", *key))
     stage_u = uniform("stages", 3)
     stages = [
-        float(scaled.model.at(stage_u[i : i + 1])[0]) * scaled.bootstrap(calibration) * block_factor
+        float(scaled.sampler(stage_u[i : i + 1])[0]) * scaled.bootstrap(calibration) * block_factor
         for i, scaled in enumerate(models.stages)
     ]
     service = _service(models, uniform("service", tasks), calibration)
@@ -102,7 +102,7 @@ def draw_query(
     if pool.stragglers.probability > 0:
         service += pool.stragglers.at(uniform("natural straggler", tasks))
     service = np.concatenate([service, stages[2] * models.merge_shares])
-    collect = pool.collect_s.at(uniform("collect", nodes)) * overhead
+    collect = models.collect(uniform("collect", nodes)) * overhead
     share = pool.collect_cpu_share
     wait_s = pool.shared_wait_s if cell.pool.shares_cores else 0.0
     return QueryDraws(
@@ -112,8 +112,8 @@ def draw_query(
         service_s=service,
         collect_cpu_s=collect * share,
         collect_latency_s=collect * (1 - share) + wait_s,
-        dispatch_s=pool.dispatch_s.at(uniform("dispatch", nodes)) * overhead,
-        start_s=pool.start_s.at(uniform("start", nodes)) * overhead,
+        dispatch_s=models.dispatch(uniform("dispatch", nodes)) * overhead,
+        start_s=models.start(uniform("start", nodes)) * overhead,
         delay_s=InjectedDelays(cell.stragglers, seed, nodes, repetition=repetition, index=index),
         kinds=models.kinds,
         kind_of=models.task_classes,
@@ -132,5 +132,5 @@ def _service(
     service: FloatArray = np.empty(len(models.task_classes))
     for number, scaled in enumerate(models.tasks):
         members = models.task_classes == number
-        service[members] = scaled.model.at(probabilities[members]) * scaled.bootstrap(calibration)
+        service[members] = scaled.sampler(probabilities[members]) * scaled.bootstrap(calibration)
     return service

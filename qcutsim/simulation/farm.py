@@ -89,7 +89,7 @@ class Farm:
         cancel: CancelMode = "none",
         restart_s: float = 0.0,
     ) -> None:
-        self.env = FarmEnvironment()
+        self.env = FarmEnvironment(0.0)
         self._dispatcher = dispatcher
         self._on_event = on_event
         self._inbox: list[tuple[Event, SimulatedRun | None]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from qcutsim.calibrate import (
     CalibrationProfile,
     PoolModel,
+    Sampler,
     Scale,
     StageModel,
     TaskModel,
@@ -31,6 +32,10 @@ class Scaled:
 
     model: TaskModel | StageModel
     factor: float
+    sampler: Sampler = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sampler", self.model.sampler())
 
     @property
     def mean_s(self) -> float:
@@ -57,6 +62,9 @@ class ServiceModels:
     """
 
     pool: PoolModel
+    collect: Sampler
+    dispatch: Sampler
+    start: Sampler
     tasks: tuple[Scaled, ...]
     kinds: tuple[TaskKind, ...]
     task_classes: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -91,6 +99,9 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
     )
     return ServiceModels(
         pool=pool,
+        collect=pool.collect_s.sampler(),
+        dispatch=pool.dispatch_s.sampler(),
+        start=pool.start_s.sampler(),
         tasks=found,
         kinds=tuple(
             TaskKind(wanted.partition, wanted.structure, scaled.mean_s)

@@ -87,6 +87,7 @@ class Delays:
 @st.composite
 def queries(draw: st.DrawFn) -> list[QueryDraws]:
     cost = draw(COSTS)
+    slow = draw(st.none() | st.sets(st.integers(0, 4)))
 
     def times(count: int, *, is_cost: bool = True) -> list[float]:
         if is_cost and cost == "none":
@@ -99,7 +100,6 @@ def queries(draw: st.DrawFn) -> list[QueryDraws]:
         tasks = draw(st.integers(1, 12))
         stages = times(3)
         delays_s = times(tasks)
-        slow = draw(st.none() | st.sets(st.integers(0, 4)))
 
         kind_of = tuple(
             draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=tasks, max_size=tasks))

@@ -1,35 +1,79 @@
-"""Binary heaps over arrays: ordered by key, then by sequence number."""
+"""Binary heaps within the two arrays of state: ordered by key, then by sequence number."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from numba import njit
 
-Array = Any
+from qcutsim.simulation.kernel.memory import Array
 
 
 @njit(cache=True, nogil=True)
 def push(
-    keys: Array, numbers: Array, items: Array, size: int, key: float, number: int, item: int
+    whole: Array,
+    real: Array,
+    keys: int,
+    numbers: int,
+    items: int,
+    size: int,
+    key: float,
+    number: int,
+    item: int,
 ) -> int:
-    """Add an entry to a heap of ``size``; returns the new size."""
+    """Add an entry to a heap of ``size``, whose columns begin at the places given.
+
+    Returns the new size.
+    """
     place = size
     while place > 0:
         above = (place - 1) >> 1
-        if keys[above] < key or (keys[above] == key and numbers[above] < number):
+        other = real[keys + above]
+        if other < key or (other == key and whole[numbers + above] < number):
             break
-        keys[place], numbers[place], items[place] = keys[above], numbers[above], items[above]
+        real[keys + place] = other
+        whole[numbers + place] = whole[numbers + above]
+        whole[items + place] = whole[items + above]
         place = above
-    keys[place], numbers[place], items[place] = key, number, item
+    real[keys + place] = key
+    whole[numbers + place] = number
+    whole[items + place] = item
     return size + 1
 
 
 @njit(cache=True, nogil=True)
-def pop(keys: Array, numbers: Array, items: Array, size: int) -> int:
+def pop(whole: Array, real: Array, keys: int, numbers: int, items: int, size: int) -> int:
     """Take the least entry out of a heap of ``size`` > 0; returns the new size."""
     size -= 1
-    key, number, item = keys[size], numbers[size], items[size]
+    key, number, item = real[keys + size], whole[numbers + size], whole[items + size]
+    place = 0
+    while True:
+        below = 2 * place + 1
+        if below >= size:
+            break
+        other = below + 1
+        if other < size and (
+            real[keys + other] < real[keys + below]
+            or (
+                real[keys + other] == real[keys + below]
+                and whole[numbers + other] < whole[numbers + below]
+            )
+        ):
+            below = other
+        least = real[keys + below]
+        if key < least or (key == least and number < whole[numbers + below]):
+            break
+        real[keys + place] = least
+        whole[numbers + place] = whole[numbers + below]
+        whole[items + place] = whole[items + below]
+        place = below
+    real[keys + place] = key
+    whole[numbers + place] = number
+    whole[items + place] = item
+    return size
+
+
+@njit(cache=True, nogil=True)
+def replace_least(keys: Array, numbers: Array, size: int, key: float, number: int) -> None:
+    """Take the least entry out of a heap of its own arrays and put another one in."""
     place = 0
     while True:
         below = 2 * place + 1
@@ -43,7 +87,6 @@ def pop(keys: Array, numbers: Array, items: Array, size: int) -> int:
             below = other
         if key < keys[below] or (key == keys[below] and number < numbers[below]):
             break
-        keys[place], numbers[place], items[place] = keys[below], numbers[below], items[below]
+        keys[place], numbers[place] = keys[below], numbers[below]
         place = below
-    keys[place], numbers[place], items[place] = key, number, item
-    return size
+    keys[place], numbers[place] = key, number

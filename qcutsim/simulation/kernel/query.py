@@ -1,84 +1,93 @@
-"""One query through the loop, and one without a coordinator to wait for."""
+"""Queries through the loop one after the other, and those that need no loop."""
 
 from __future__ import annotations
 
 from numba import njit
 
-from qcutsim.simulation.kernel.heaps import pop, push
-from qcutsim.simulation.kernel.loop import advance, compute, decide, go_on
+from qcutsim.simulation.kernel.choosing import submit
+from qcutsim.simulation.kernel.heaps import replace_least
+from qcutsim.simulation.kernel.loop import compute, decide, run_on
 from qcutsim.simulation.kernel.memory import (
     BATCH,
     BATCH_AT,
     BEGUN,
     CPU_S,
+    ENDS_AT,
     EXECUTED_S,
-    INBOX,
+    FIRST,
+    GROUP_COUNT,
+    GROUPS_AT,
     IS_STAGE,
     LEFT,
     NOW_S,
-    PHASE,
-    REST,
     STAGE_OVER,
     Array,
-    Draws,
-    Lives,
-    Model,
-    World,
 )
-from qcutsim.simulation.kernel.policies import submit
 
 ARRIVED, PARTITION, GENERATE, SUBMITTED, EXECUTED, RECONSTRUCTED, CPU = range(7)
-TIMES = 7
-"""Places in what a query comes to, in seconds."""
+FOUND = 7
+"""Columns of what a query comes to, in seconds."""
+
+TASK_AT, END_AT, GROUP_AT, GROUPS = range(4)
+PLACES = 4
+"""Columns of where a query's tasks, ends and groups begin, and of how many groups there are."""
 
 
 @njit(cache=True, nogil=True)
-def run_query(
-    world: World,
-    model: Model,
-    draws: Draws,
-    lives: Lives,
-    partition_s: float,
-    generate_s: float,
-    reconstruct_s: float,
+def run_queries(
+    whole: Array,
+    real: Array,
     times: Array,
+    tasks: Array,
+    speeds: Array,
+    ends: Array,
+    groups: Array,
+    places: Array,
+    stages_s: Array,
+    found: Array,
 ) -> None:
-    """Simulate a query that comes now; ``times`` is filled in."""
-    whole, real = world.whole, world.real
-    tasks = len(draws.order)
-    times[ARRIVED] = real[NOW_S]
-    stage(world, model, draws, lives, partition_s)
-    times[PARTITION] = real[NOW_S] - times[ARRIVED]
-    stage(world, model, draws, lives, generate_s)
-    times[GENERATE] = real[NOW_S] - times[ARRIVED] - times[PARTITION]
-    times[SUBMITTED] = real[NOW_S]
-    real[CPU_S], whole[BEGUN], whole[LEFT] = 0.0, 0, tasks
-    submit(world, model, draws)
-    decide(world, model, draws)
-    whole[BATCH], whole[BATCH_AT] = 0, -1
-    real[EXECUTED_S] = real[NOW_S]
-    go_on(world, model, draws, lives)
-    while whole[LEFT] > 0 and advance(world, model, draws, lives):
-        pass
-    times[EXECUTED] = real[EXECUTED_S]
-    stage(world, model, draws, lives, reconstruct_s)
-    times[RECONSTRUCTED] = real[NOW_S]
-    times[CPU] = real[CPU_S]
+    """Simulate queries; ``stages_s`` has (partition, generate, reconstruct), ``found`` is filled.
+
+    ``places`` has a row a query and one more, of what would come after the last.
+    """
+    for query in range(len(found)):
+        first, count = places[query, TASK_AT], places[query + 1, TASK_AT] - places[query, TASK_AT]
+        whole[FIRST], whole[ENDS_AT] = first, places[query, END_AT]
+        whole[GROUPS_AT], whole[GROUP_COUNT] = places[query, GROUP_AT], places[query, GROUPS]
+        row = found[query]
+        row[ARRIVED] = real[NOW_S]
+        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 0])
+        row[PARTITION] = real[NOW_S] - row[ARRIVED]
+        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 1])
+        row[GENERATE] = real[NOW_S] - row[ARRIVED] - row[PARTITION]
+        row[SUBMITTED] = real[EXECUTED_S] = real[NOW_S]
+        real[CPU_S], whole[BEGUN], whole[LEFT] = 0.0, 0, count
+        submit(whole, real, ends, groups, count)
+        decide(whole, real, tasks, ends, groups)
+        whole[BATCH], whole[BATCH_AT] = 0, -1
+        run_on(whole, real, times, tasks, speeds, ends, groups, LEFT)
+        row[EXECUTED] = real[EXECUTED_S]
+        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 2])
+        row[RECONSTRUCTED] = real[NOW_S]
+        row[CPU] = real[CPU_S]
 
 
 @njit(cache=True, nogil=True)
-def stage(world: World, model: Model, draws: Draws, lives: Lives, seconds: float) -> None:
+def stage(
+    whole: Array,
+    real: Array,
+    times: Array,
+    tasks: Array,
+    speeds: Array,
+    ends: Array,
+    groups: Array,
+    seconds: float,
+) -> None:
     """The coordinator is busy with a stage of the query."""
-    if seconds <= 0:
-        return
-    whole = world.whole
-    whole[IS_STAGE] = 1
-    compute(world, model, seconds, STAGE_OVER)
-    while whole[IS_STAGE] == 1:
-        advance(world, model, draws, lives)
-    while whole[INBOX] > 0 or whole[PHASE] != REST:  # timers that nobody waits for
-        if not advance(world, model, draws, lives):
-            break
+    if seconds > 0:
+        whole[IS_STAGE] = 1
+        compute(whole, real, speeds, seconds, STAGE_OVER)
+        run_on(whole, real, times, tasks, speeds, ends, groups, IS_STAGE)
 
 
 @njit(cache=True, nogil=True)
@@ -90,43 +99,19 @@ def run_free(
     begin_s: float,
     keys: Array,
     numbers: Array,
-    items: Array,
 ) -> float:
-    """Eager on dedicated workers where nothing but the work takes time; returns the end.
+    """Tasks in order on dedicated workers where nothing but their work takes time.
 
-    ``order`` are the tasks as they are released; the last three hold an entry a worker.
+    Returns when the last one ends. ``keys`` and ``numbers`` hold an entry a worker.
     """
-    tasks, running, end_s = len(order), 0, begin_s
-    for place in range(min(workers, tasks)):
+    tasks, end_s = len(order), begin_s
+    running = min(workers, tasks)
+    for place in range(running):
+        keys[place], numbers[place] = -1.0, -1
+    for place in range(tasks):
         task = order[place]
-        ends_s = begin_s + delay_s[task] + service_s[task]
-        running = push(keys, numbers, items, running, ends_s, task, task)
-    for place in range(running, tasks):
-        now_s = keys[0]
-        task = order[place]
-        replace_least(keys, numbers, running, now_s + delay_s[task] + service_s[task], task)
-    while running > 0:
-        end_s = max(end_s, keys[0])
-        running = pop(keys, numbers, items, running)
+        now_s = begin_s if place < running else keys[0]
+        ends_s = now_s + delay_s[task] + service_s[task]
+        replace_least(keys, numbers, running, ends_s, task)
+        end_s = max(end_s, ends_s)
     return end_s
-
-
-@njit(cache=True, nogil=True)
-def replace_least(keys: Array, numbers: Array, size: int, key: float, number: int) -> None:
-    """Take the least entry out of a heap and put another one in."""
-    place = 0
-    while True:
-        below = 2 * place + 1
-        if below >= size:
-            break
-        other = below + 1
-        if other < size and (
-            keys[other] < keys[below]
-            or (keys[other] == keys[below] and numbers[other] < numbers[below])
-        ):
-            below = other
-        if key < keys[below] or (key == keys[below] and number < numbers[below]):
-            break
-        keys[place], numbers[place] = keys[below], numbers[below]
-        place = below
-    keys[place], numbers[place] = key, number
