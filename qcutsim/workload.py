@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+import numpy as np
 
 from qcutsim.errors import ProfileError
 from qcutsim.records import MERGE_PARTITION
@@ -111,9 +112,14 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return self.reconstruction_steps
         return self.coefficients * self.partitions * shots
 
+    def class_of_task(self) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """Class index of each task, in task order, as an array."""
+        indices, counts = np.array(self.order, np.int32).reshape(-1, 2).T
+        return np.repeat(indices, counts)
+
     def task_classes(self) -> list[int]:
         """Class index of each task, in task order."""
-        return [index for index, count in self.order for _ in range(count)]
+        return self.class_of_task().tolist()
 
     def node_bytes(self) -> list[tuple[int, int]]:
         """(payload, result) bytes of each task, then of each merge."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qcutsim.calibrate import QuantileTable, Sampler
 from qcutsim.cell import Cell
 from qcutsim.dispatch import Merge, TaskKind
 from qcutsim.seeds import stream
@@ -37,7 +38,7 @@ class QueryDraws:
     delay_s: Callable[[int, int, int], float] = no_delay
     fails: Callable[[int, int], str | None] = lambda task, attempt: None
     kinds: tuple[TaskKind, ...] = ()
-    kind_of: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]] = ()
+    kind_of: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int32]] = ()
     merges: tuple[Merge, ...] = ()
 
     def listed(self) -> QueryDraws:
@@ -101,19 +102,27 @@ def draw_query(
     service *= block_factor * query_factor
     if pool.stragglers.probability > 0:
         service += pool.stragglers.at(uniform("natural straggler", tasks))
-    service = np.concatenate([service, stages[2] * models.merge_shares])
-    collect = models.collect(uniform("collect", nodes)) * overhead
+    if models.merges:
+        service = np.concatenate([service, stages[2] * models.merge_shares])
+
+    def cost(purpose: str, sampler: Sampler, table: QuantileTable) -> FloatArray:
+        if table.values == (0.0,):  # millions of nothing take no memory
+            return np.broadcast_to(np.float64(0), (nodes,))
+        return sampler(uniform(purpose, nodes)) * overhead
+
+    collect = cost("collect", models.collect, pool.collect_s)
     share = pool.collect_cpu_share
     wait_s = pool.shared_wait_s if cell.pool.shares_cores else 0.0
+    is_free = pool.collect_s.values == (0.0,)
     return QueryDraws(
         partition_s=stages[0],
         generate_s=stages[1],
         reconstruct_s=stages[2] * (1 - float(models.merge_shares.sum())),
         service_s=service,
-        collect_cpu_s=collect * share,
-        collect_latency_s=collect * (1 - share) + wait_s,
-        dispatch_s=models.dispatch(uniform("dispatch", nodes)) * overhead,
-        start_s=models.start(uniform("start", nodes)) * overhead,
+        collect_cpu_s=collect if is_free else collect * share,
+        collect_latency_s=collect if is_free and not wait_s else collect * (1 - share) + wait_s,
+        dispatch_s=cost("dispatch", models.dispatch, pool.dispatch_s),
+        start_s=cost("start", models.start, pool.start_s),
         delay_s=InjectedDelays(cell.stragglers, seed, nodes, repetition=repetition, index=index),
         kinds=models.kinds,
         kind_of=models.task_classes,

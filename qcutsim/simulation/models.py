@@ -67,7 +67,7 @@ class ServiceModels:
     start: Sampler
     tasks: tuple[Scaled, ...]
     kinds: tuple[TaskKind, ...]
-    task_classes: np.ndarray[tuple[int], np.dtype[np.int64]]
+    task_classes: np.ndarray[tuple[int], np.dtype[np.int32]]
     stages: tuple[Scaled, Scaled, Scaled]
     merges: tuple[Merge, ...]
     merge_shares: np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -107,7 +107,7 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
             TaskKind(wanted.partition, wanted.structure, scaled.mean_s)
             for wanted, scaled in zip(shape.classes, found, strict=True)
         ),
-        task_classes=np.array(shape.task_classes()),
+        task_classes=shape.class_of_task(),
         stages=_stages(profile, cell, shape),
         merges=tuple(Merge(merge.needs, merge.on_worker) for merge in shape.merges),
         merge_shares=_merge_shares(profile, cell, shape),
