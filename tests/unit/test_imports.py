@@ -45,7 +45,9 @@ HEAVY = {
     "torch",
 }
 SLOW = {"scipy"}
-"""Installed always, and loaded only where something is fitted."""
+"""Installed always; loaded only where something is fitted, or by numba where it simulates."""
+
+FITS_OR_SIMULATES = {"calibrate", "simulate", "compare"}
 
 REPORT = """
 import json
@@ -160,7 +162,7 @@ def test_a_command_without_real_queries_loads_nothing_heavy(command, folder):
     body = "from qcutsim.cli import main\nassert main(sys.argv[1:]) == 0"
     loaded = loaded_by(body, *COMMANDS[command], folder=folder)
     assert {"qcutsim", "msgspec"} <= loaded
-    assert not loaded & (HEAVY if command == "calibrate" else HEAVY | SLOW)
+    assert not loaded & (HEAVY if command in FITS_OR_SIMULATES else HEAVY | SLOW)
 
 
 def test_the_commands_without_real_queries_work_where_nothing_heavy_is_installed(folder):
