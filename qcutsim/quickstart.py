@@ -85,7 +85,10 @@ def run_quickstart(
     profile = calibrate_logs([log], only=[CALIBRATED_ON])
     profile_path = save_profile(profile, out / PROFILE_NAME)
     with stage("2/4 simulating") as progress:
-        simulations = [Simulation(s, profile) for s in (measured_scenario, larger_scenario)]
+        simulations = [
+            Simulation(scenario, profile, extrapolate=True)
+            for scenario in (measured_scenario, larger_scenario)
+        ]
         simulated_path = out / SIMULATED_NAME
         study = write_simulations(simulations, simulated_path, progress)
     with stage("3/4 comparing"):
