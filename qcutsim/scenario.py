@@ -80,6 +80,11 @@ class Scenario:
         Raises:
             ScenarioError: the data is not a scenario of this version.
         """
+        if not data:
+            raise ScenarioError(
+                "the log does not hold the scenario it was made from (another program wrote it): "
+                "it can be calibrated on, and not be simulated anew"
+            )
         try:
             head = {name: value for name, value in data.items() if name != "cells"}
             known = msgspec.convert(head, _Head)

@@ -154,7 +154,7 @@ def simulate_scenario(
         engine=engine,
     )
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
-        simulation.look_up(cell)
+        simulation.engine_of(cell, simulation.look_up(cell)[1])
     make_folder(out)
     study = write_simulations([simulation], log, on_progress, relative_half_width)
     write_whole(out / STATISTICS_NAME, msgspec.json.format(msgspec.json.encode(study), indent=1))

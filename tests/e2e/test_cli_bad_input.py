@@ -378,3 +378,10 @@ def test_json_on_standard_output_is_nothing_but_json(folder, capsys, command, ha
     if command is not SIMULATE:
         assert "skipped 1 unreadable line(s):" in said.err
         assert "(torn last line)" in said.err
+
+
+def test_an_engine_that_cannot_is_refused_before_anything_is_written(refused, folder):
+    (folder / "s.yaml").write_text(scenario_yaml(make_scenario()) + "window: 2\n")
+    message = refused([*SIMULATE, "--engine", "kernel"])
+    assert "the engine 'kernel' does not take this: a window of queries" in message
+    assert not (folder / "new").exists()

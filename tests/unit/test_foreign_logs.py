@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from qcutsim.analysis import summarise
 from qcutsim.calibrate import calibrate_logs
+from qcutsim.cli import main
 from qcutsim.errors import LogError, ProfileError
 from qcutsim.foreignlog import QUERY_ALIASES, TASK_ALIASES
 from qcutsim.logreader import SkipReport, read_queries, read_records
@@ -238,3 +239,9 @@ def test_what_a_larger_pool_shares_is_refused_where_nothing_tells_it(tmp_path):
     assert list(simulation.cell_records(alone))
     with pytest.raises(ProfileError, match=r"A run with 'pool\.workers: 2' .* would identify it"):
         list(simulation.cell_records(shared))
+
+
+def test_a_log_without_its_scenario_is_not_simulated_anew(tmp_path, capsys):
+    log = written(tmp_path, *coarse_lines((1, 2)))
+    assert main(["validate", str(log), "--replications", "20"]) == 2
+    assert "the log does not hold the scenario it was made from" in capsys.readouterr().err
