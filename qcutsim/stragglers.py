@@ -119,17 +119,17 @@ class InjectedDelays:
         return self._stragglers.per == "task" or not self._has_any
 
     def arrays(
-        self, tasks: int, workers: int
+        self, tasks: int, workers: int, attempt: int = 0
     ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.bool_]]]:
-        """Delay of each task's first copy in seconds, and which workers it strikes."""
+        """Delay of each task's copy of that attempt in seconds, and which workers it strikes."""
         is_slow = np.ones(workers, np.bool_)
         if not self._has_any:
             return np.zeros(tasks), is_slow
         if self._stragglers.per == "worker":
             is_slow = np.array([self._is_slow(worker) for worker in range(workers)])
-        if 0 not in self._amounts:
-            self._amounts[0] = self._draw(0)
-        return np.array(self._amounts[0][:tasks]), is_slow
+        if attempt not in self._amounts:
+            self._amounts[attempt] = self._draw(attempt)
+        return np.array(self._amounts[attempt][:tasks]), is_slow
 
     def __call__(self, task: int, attempt: int, worker: int) -> float:
         """Injected delay of a copy in seconds; 0 where there is none."""

@@ -15,6 +15,7 @@ from qcutsim.scenario import Scenario
 from qcutsim.simulation.asrecords import event_recorder, query_records
 from qcutsim.simulation.block import Block, NumberedQuery
 from qcutsim.simulation.draws import draw_query
+from qcutsim.simulation.farm import SimulatedQuery
 from qcutsim.simulation.kernel import is_available, why_not
 from qcutsim.simulation.models import ServiceModels, find_models
 from qcutsim.workload import WorkloadShape, load_shape
@@ -132,24 +133,22 @@ class Simulation:
         with_tasks: bool | None,
     ) -> Iterator[Record]:
         tasks = self.with_tasks if with_tasks is None else with_tasks
+        simulated = None
         if self.engine_of(cell, models)[0] == "kernel":
-            from qcutsim.simulation.kernel.engine import run_block
-
-            simulated = run_block(cell, models.pool, queries, with_runs=tasks)
-            for query in queries:
-                done = simulated[query.number]
-                yield from query_records(cell, shape, models, query, done, with_tasks=tasks)
-            return
-        events: list[Record] = []
-        recorder = event_recorder(events, queries[0].number) if self.with_events else None
-        sizes = _node_bytes(shape, models)
-        block = Block(cell, models.pool, queries, self.scenario.seed, sizes, recorder)
-        block.run()
-        yield from events
+            simulated = _compiled(cell, models, queries, with_runs=tasks)
+        steps: list[Record] = []
+        if simulated is None:
+            events: list[Record] = []
+            recorder = event_recorder(events, queries[0].number) if self.with_events else None
+            sizes = _node_bytes(shape, models)
+            block = Block(cell, models.pool, queries, self.scenario.seed, sizes, recorder)
+            block.run()
+            yield from events
+            simulated, steps = block.simulated, [*block.steps]
         for query in queries:
-            done = block.simulated[query.number]
+            done = simulated[query.number]
             yield from query_records(cell, shape, models, query, done, with_tasks=tasks)
-        yield from block.steps
+        yield from steps
 
     def engine_of(self, cell: Cell, models: ServiceModels) -> tuple[str, str]:
         """Which engine simulates a cell, and why.
@@ -173,6 +172,18 @@ class Simulation:
             raise ScenarioError(f"{where}: the engine 'kernel' does not take this: {reason}")
         why = "asked for" if self.engine == "kernel" else "it takes all of this"
         return ("kernel", why) if reason is None else ("simpy", reason)
+
+
+def _compiled(
+    cell: Cell, models: ServiceModels, queries: list[NumberedQuery], *, with_runs: bool
+) -> dict[int, SimulatedQuery] | None:
+    """By the compiled engine; ``None`` where it had no room, which the farm always has."""
+    from qcutsim.simulation.kernel.engine import run_block
+
+    try:
+        return run_block(cell, models.pool, queries, with_runs=with_runs)
+    except OverflowError:
+        return None
 
 
 def _node_bytes(shape: WorkloadShape, models: ServiceModels) -> list[tuple[int, int]]:

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qcutsim.calibrate import PoolModel, QuantileTable, Sharing, TaskModel
 from qcutsim.cell import Cell, Pool, Workload
-from qcutsim.dispatch import TaskKind
+from qcutsim.dispatch import CancelMode, TaskKind
 from qcutsim.simulation import QueryDraws
 from qcutsim.simulation.block import Block, NumberedQuery
 from qcutsim.simulation.farm import SimulatedQuery
@@ -24,7 +24,7 @@ from qcutsim.simulation.kernel import why_not
 from qcutsim.simulation.kernel.engine import run_block
 
 EXAMPLES = 400
-"""Blocks of each policy."""
+"""Blocks of each policy; of speculation, where there is more to get wrong, three times as many."""
 
 KINDS = (
     TaskKind("A", "short", 0.25),
@@ -65,23 +65,34 @@ POLICIES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         }
     ),
     "work_stealing": st.fixed_dictionaries({"deal": st.sampled_from(["blocks", "round_robin"])}),
+    "speculative": st.fixed_dictionaries(
+        {
+            "quantile": st.sampled_from([0.1, 0.5, 0.75]),
+            "slowdown": st.sampled_from([1.0, 1.25, 2.0]),
+            "copies": st.integers(2, 4),
+            "cap": st.sampled_from([0.25, 1.0]),
+            "samples": st.sampled_from([1, 3, 5]),
+        }
+    ),
 }
 
 
 class Delays:
     """Injected on every worker, or on slow ones only, as injected delays are."""
 
-    def __init__(self, amounts: list[float], slow: set[int] | None = None) -> None:
-        self.amounts = amounts
+    def __init__(self, *amounts: list[float], slow: set[int] | None = None) -> None:
+        self.amounts = amounts  # of the first copy, the second, and again
         self.slow = slow
         self.is_per_task = slow is None
 
     def __call__(self, task: int, attempt: int, worker: int) -> float:
-        return self.amounts[task] if self.slow is None or worker in self.slow else 0.0
+        strikes = self.slow is None or worker in self.slow
+        return self.amounts[attempt % len(self.amounts)][task] if strikes else 0.0
 
-    def arrays(self, tasks: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    def arrays(self, tasks: int, workers: int, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         is_slow = [self.slow is None or worker in self.slow for worker in range(workers)]
-        return np.array(self.amounts[:tasks], np.float64), np.array(is_slow)
+        amounts = self.amounts[attempt % len(self.amounts)]
+        return np.array(amounts[:tasks], np.float64), np.array(is_slow, np.bool_)
 
 
 @st.composite
@@ -99,7 +110,7 @@ def queries(draw: st.DrawFn) -> list[QueryDraws]:
     for _ in range(draw(st.integers(1, 3))):
         tasks = draw(st.integers(1, 12))
         stages = times(3)
-        delays_s = times(tasks)
+        delays_s = times(tasks), times(tasks)
 
         kind_of = tuple(
             draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=tasks, max_size=tasks))
@@ -114,7 +125,7 @@ def queries(draw: st.DrawFn) -> list[QueryDraws]:
                 collect_latency_s=times(tasks),
                 dispatch_s=times(tasks),
                 start_s=times(tasks),
-                delay_s=Delays(delays_s, slow),
+                delay_s=Delays(*delays_s, slow=slow),
                 kinds=KINDS,
                 kind_of=kind_of,
             )
@@ -154,6 +165,7 @@ def outcome(query: SimulatedQuery) -> tuple[Any, ...]:
         times.submitted_s,
         times.executed_s,
         query.reconstructed_s,
+        query.ended_s,
         query.coordinator_cpu_s,
         query.copies,
         lives,
@@ -173,29 +185,45 @@ def both(cell: Cell, pool: PoolModel, drawn: list[QueryDraws]) -> tuple[list[Any
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_both_engines_agree_to_the_last_bit(policy):
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+    is_speculative = policy == "speculative"
+    seen: set[str] = set()
+
+    @settings(
+        max_examples=3 * EXAMPLES if is_speculative else EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(
         parameters=POLICIES[policy],
         workers=st.integers(1, 5),
         host=st.none() | st.tuples(st.integers(1, 3), st.sampled_from([1.0, 0.93])),
+        cancel=st.sampled_from(["none", "sleep_only", "kill"]),
+        restart_s=st.sampled_from([0.0, 0.25, 0.6]),
         drawn=queries(),
     )
     def check(
         parameters: dict[str, Any],
         workers: int,
         host: tuple[int, float] | None,
+        cancel: CancelMode,
+        restart_s: float,
         drawn: list[QueryDraws],
     ) -> None:
+        kind = "dedicated" if host is None else "processes"
         cell = Cell(
             workload=Workload(partition_labels="AABB"),
-            pool=Pool(kind="dedicated" if host is None else "processes", workers=workers),
+            pool=Pool(kind=kind, workers=workers, cancel=cancel, restart_s=restart_s),
             policy={"kind": policy, **parameters},
         )
         assert why_not(cell) is None
         farm, compiled = both(cell, pool_of(*(host or (1, 1.0))), drawn)
         assert compiled == farm
+        seen.update(f"{cancel}: {life[3]}" for query in farm for life in query[-1])
 
     check()
+    if is_speculative:
+        assert {f"{mode}: cancelled" for mode in ("none", "sleep_only", "kill")} <= seen
 
 
 @pytest.mark.parametrize("policy", ["eager", "longest_first"])
@@ -241,7 +269,7 @@ def test_the_short_way_of_work_alone_agrees_too(policy, workers):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"policy": {"kind": "speculative"}}, "policy 'speculative' (it takes eager, "),
+        ({"policy": {"kind": "speculative", "copies": 5}}, "more than 4 copies of a task"),
         ({"window": 2}, "a window of queries"),
         ({"timeout_s": 3.0}, "a timeout"),
     ],

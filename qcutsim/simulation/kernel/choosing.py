@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 
 from qcutsim.simulation.kernel.memory import (
-    ACTION_TASK,
+    ACTION_RUN,
     ACTION_WORKER,
+    BEGUN,
     DELAY_S,
     ENDS_AT,
     FIRST,
@@ -32,8 +33,9 @@ from qcutsim.simulation.kernel.memory import (
     WORKERS,
     Array,
 )
+from qcutsim.simulation.kernel.speculation import choose_or_copy, wake_to_copy_s
 
-EAGER, BATCHED, STAGGERED, LONGEST_FIRST, WORK_STEALING = range(5)
+EAGER, BATCHED, STAGGERED, LONGEST_FIRST, WORK_STEALING, SPECULATIVE = range(6)
 
 
 @njit(cache=True, nogil=True)
@@ -42,7 +44,7 @@ def submit(whole: Array, real: Array, ends: Array, groups: Array, tasks: int) ->
     policy = whole[POLICY]
     whole[TASKS], whole[QUEUE_AT] = tasks, 0
     whole[QUEUE_END] = 0 if policy in (BATCHED, STAGGERED) else tasks
-    whole[GROUP], whole[OPEN] = 0, 0
+    whole[GROUP], whole[OPEN], whole[BEGUN] = 0, 0, 0
     if policy == STAGGERED:
         for group in range(whole[GROUPS_AT], whole[GROUPS_AT] + whole[GROUP_COUNT]):
             # As now + place x spacing is worked out when the query comes.
@@ -55,16 +57,18 @@ def submit(whole: Array, real: Array, ends: Array, groups: Array, tasks: int) ->
 
 @njit(cache=True, nogil=True)
 def finished(whole: Array, real: Array, tasks: Array, task: int) -> None:
-    """A task is done."""
-    if whole[POLICY] == BATCHED and tasks[IS_OPEN, whole[FIRST] + task] == 1:
-        tasks[IS_OPEN, whole[FIRST] + task] = 0
+    """A task of the block is done."""
+    if whole[POLICY] == BATCHED and tasks[IS_OPEN, task] == 1:
+        tasks[IS_OPEN, task] = 0
         whole[OPEN] -= 1
         real[NEXT_S] = real[NOW_S] + real[DELAY_S]
 
 
 @njit(cache=True, nogil=True)
-def wake_s(whole: Array, real: Array, groups: Array) -> float:
+def wake_s(whole: Array, real: Array, times: Array, tasks: Array, groups: Array) -> float:
     """When the policy wants to be woken; infinity: never."""
+    if whole[POLICY] == SPECULATIVE:
+        return wake_to_copy_s(whole, real, times, tasks)
     if whole[POLICY] == BATCHED and whole[QUEUE_END] < whole[TASKS] and whole[OPEN] == 0:
         return float(real[NEXT_S])
     if whole[POLICY] == STAGGERED and whole[GROUP] < whole[GROUP_COUNT]:
@@ -95,18 +99,23 @@ def release(whole: Array, real: Array, tasks: Array, ends: Array, groups: Array)
 
 
 @njit(cache=True, nogil=True)
-def choose(whole: Array, real: Array, tasks: Array, ends: Array, groups: Array) -> int:
+def choose(
+    whole: Array, real: Array, times: Array, tasks: Array, ends: Array, groups: Array
+) -> int:
     """Note which tasks go to which workers now; returns how many. They are idle no more."""
     release(whole, real, tasks, ends, groups)
     if whole[IDLE] == 0:
         return 0
+    if whole[POLICY] == SPECULATIVE:
+        return choose_or_copy(whole, real, times, tasks)
     if whole[POLICY] == WORK_STEALING:
         return steal(whole, tasks)
     count, worker, idle = 0, 0, whole[IS_IDLE]
     while whole[QUEUE_AT] < whole[QUEUE_END] and whole[IDLE] > 0:
         while whole[idle + worker] == 0:
             worker += 1
-        whole[whole[ACTION_TASK] + count] = tasks[ORDER, whole[FIRST] + whole[QUEUE_AT]]
+        task = tasks[ORDER, whole[FIRST] + whole[QUEUE_AT]]
+        whole[whole[ACTION_RUN] + count] = whole[FIRST] + task
         whole[whole[ACTION_WORKER] + count] = worker
         whole[idle + worker] = 0
         whole[QUEUE_AT] += 1
@@ -137,7 +146,7 @@ def steal(whole: Array, tasks: Array) -> int:
             else:
                 place = whole[whole[HEAD] + owner]
                 whole[whole[HEAD] + owner] += 1
-            whole[whole[ACTION_TASK] + count] = tasks[ORDER, first + place]
+            whole[whole[ACTION_RUN] + count] = first + tasks[ORDER, first + place]
             whole[whole[ACTION_WORKER] + count] = worker
             whole[whole[IS_IDLE] + worker] = 0
             whole[IDLE] -= 1

@@ -8,8 +8,11 @@ import msgspec
 
 from qcutsim.cell import Cell
 
-POLICIES = ("eager", "batched", "staggered", "longest_first", "work_stealing")
+POLICIES = ("eager", "batched", "staggered", "longest_first", "work_stealing", "speculative")
 """In the order of their numbers in the compiled code."""
+
+MOST_COPIES = 4
+"""Of a task: memory is laid out for all of them."""
 
 
 def is_available() -> bool:
@@ -29,6 +32,7 @@ def why_not(cell: Cell, *, has_merges: bool = False, is_learned: bool = False) -
         f"policy {cell.policy['kind']!r} (it takes {', '.join(POLICIES)})": (
             cell.policy["kind"] not in POLICIES
         ),
+        f"more than {MOST_COPIES} copies of a task": cell.policy.get("copies", 1) > MOST_COPIES,
         "a window of queries": cell.window > 1,
         "queries that come by themselves": cell.arrivals.kind != "sequence",
         "a timeout": cell.timeout_s is not None,

@@ -10,48 +10,62 @@ import numpy as np
 from qcutsim.calibrate import PoolModel
 from qcutsim.cell import Cell
 from qcutsim.dispatch import NodeTimes, TaskKind
+from qcutsim.dispatch.policies.speculative import SpeculativeConfig
 from qcutsim.simulation.block import NumberedQuery
 from qcutsim.simulation.draws import QueryDraws
 from qcutsim.simulation.farm import SimulatedQuery
 from qcutsim.simulation.kernel.choosing import EAGER, LONGEST_FIRST, STAGGERED, WORK_STEALING
 from qcutsim.simulation.kernel.eligible import POLICIES
 from qcutsim.simulation.kernel.memory import (
+    ARRIVED,
+    CANCEL,
+    CAP,
     COLLECT_CPU,
     COLLECT_LATENCY,
     COLLECTED,
+    COMPLETED,
+    COPIES_BEGUN,
+    CPU,
     DELAY,
     DELAY_S,
     DISPATCH_CPU,
     DISPATCHED,
     ENDED,
+    EXECUTED,
+    EXPECTED,
+    FOUND,
+    GENERATE,
+    IS_CANCELLED,
     IS_CLOSED,
     IS_SLOW,
+    MOST_COPIES,
     ORDER,
+    PARTITION,
+    PLACES,
     POLICY,
+    QUANTILE,
+    RECONSTRUCTED,
+    RESTART_S,
+    SAMPLES,
     SERVICE,
     SIZE,
+    SLOWDOWN,
     START,
     STARTED,
-    STARTED_TASK,
+    STARTED_RUN,
+    STRUCTURE,
+    SUBMITTED,
     TASK_ROWS,
+    TASK_ROWS_SPECULATIVE,
     TIME_ROWS,
+    TIME_ROWS_SPECULATIVE,
+    TOTAL,
     WORKER,
+    WORKER_NUMBER,
     Array,
     make_state,
 )
-from qcutsim.simulation.kernel.query import (
-    ARRIVED,
-    CPU,
-    EXECUTED,
-    FOUND,
-    GENERATE,
-    PARTITION,
-    PLACES,
-    RECONSTRUCTED,
-    SUBMITTED,
-    run_free,
-    run_queries,
-)
+from qcutsim.simulation.kernel.query import run_free, run_queries
 from qcutsim.simulation.machines import coordinators_station
 from qcutsim.simulation.workers import SimulatedRun
 from qcutsim.stragglers import no_delay
@@ -62,6 +76,10 @@ _COSTS = {
     DISPATCH_CPU: "dispatch_s",
     START: "start_s",
 }
+
+
+_CANCELS = ("none", "sleep_only", "kill")
+"""In the order of their numbers in the compiled code."""
 
 
 def run_block(
@@ -77,6 +95,9 @@ def run_block(
 
     Returns:
         What came of each query, by number.
+
+    Raises:
+        OverflowError: speculation had more timers pending than there is room for.
     """
     station = coordinators_station(cell, pool.sharing, queries[0].calibration)
     speeds = np.zeros(0)
@@ -87,35 +108,61 @@ def run_block(
         _run_free(cell, queries, found)
         return {q.number: _simulated(q, row, []) for q, row in zip(queries, found, strict=True)}
     places, times, tasks, ends, groups = _tables(cell, queries)
-    whole, real = _state(cell, queries[0].draws)
-    stages_s = np.array(
+    whole, real = _state(cell, queries, int(places[-1, 0]))
+    stages = np.array(
         [(q.draws.partition_s, q.draws.generate_s, q.draws.reconstruct_s) for q in queries]
     )
-    run_queries(whole, real, times, tasks, speeds, ends, groups, places, stages_s, found)
+    run_queries(whole, real, times, tasks, speeds, ends, groups, places, stages, found)
     done = {}
     for query, row, first in zip(queries, found, places[:, 0].tolist(), strict=False):
-        runs = _runs(query, row, times[:, first:], tasks[:, first:]) if with_runs else []
+        runs = _runs(query, row, times, tasks, first, whole) if with_runs else []
         done[query.number] = _simulated(query, row, runs)
     return done
 
 
-def _state(cell: Cell, draws: QueryDraws) -> tuple[Array, Array]:
-    whole, real = make_state(cell.pool.workers)
-    asked = cell.policy
-    whole[POLICY] = POLICIES.index(asked["kind"])
+def _most_copies(cell: Cell) -> int:
+    config = cell.policy_config
+    return config.copies if isinstance(config, SpeculativeConfig) else 1
+
+
+def _state(cell: Cell, queries: Sequence[NumberedQuery], total: int) -> tuple[Array, Array]:
+    config, workers, asked = cell.policy_config, cell.pool.workers, cell.policy
+    is_speculative = isinstance(config, SpeculativeConfig)
+    kills = (_most_copies(cell) - 1) * total if cell.cancel_mode == "kill" else 0
+    structures = _structures(queries) if is_speculative else {}
+    whole, real = make_state(
+        workers,
+        is_speculative=is_speculative,
+        most_workers=workers + kills,
+        structures=len(structures),
+    )
+    whole[POLICY], whole[TOTAL] = POLICIES.index(asked["kind"]), total
     whole[SIZE] = asked.get("size", 1)
     whole[IS_CLOSED] = asked.get("loop") == "closed"
     real[DELAY_S] = asked.get("delay_s", 0.0)
+    whole[MOST_COPIES] = _most_copies(cell)
+    if isinstance(config, SpeculativeConfig):
+        whole[CANCEL] = _CANCELS.index(cell.cancel_mode)
+        whole[SAMPLES] = config.samples
+        real[[QUANTILE, SLOWDOWN, CAP]] = config.quantile, config.slowdown, config.cap
+        real[RESTART_S] = cell.pool.restart_s or 0.0
     # Which workers are slow belongs to the pool, not to a query.
-    slow = whole[IS_SLOW]
-    whole[slow : slow + cell.pool.workers] = _delays(draws, cell.pool.workers)[1]
+    is_slow = _delays(queries[0].draws, workers + kills)[1]
+    whole[whole[IS_SLOW] : whole[IS_SLOW] + len(is_slow)] = is_slow
     return whole, real
+
+
+def _structures(queries: Sequence[NumberedQuery]) -> dict[str, int]:
+    """A number for each structure of the queries' tasks."""
+    kinds = [kind for query in queries for kind in query.draws.kinds or (TaskKind(),)]
+    names = dict.fromkeys(kind.structure for kind in kinds)
+    return {name: number for number, name in enumerate(names)}
 
 
 def _tables(
     cell: Cell, queries: Sequence[NumberedQuery]
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Where each query's part begins, and what is by task, end and group of all of them."""
+    """Where each query's part begins, and what is by run, end and group of all of them."""
     drawn = [query.draws for query in queries]
     orders = [_order(cell, draws) for draws in drawn]
     places = np.zeros((len(drawn) + 1, PLACES), np.int64)
@@ -128,26 +175,40 @@ def _tables(
     ):
         places[1:, column] = np.cumsum(sizes)
     places[:-1, -1] = [len(groups) for *_, groups in orders]
-    times = np.zeros((TIME_ROWS, int(places[-1, 0])))
-    tasks = np.zeros((TASK_ROWS, int(places[-1, 0])), np.int64)
+    total, copies = int(places[-1, 0]), _most_copies(cell)
+    is_speculative = isinstance(cell.policy_config, SpeculativeConfig)
+    rows = (TIME_ROWS_SPECULATIVE, TASK_ROWS_SPECULATIVE)
+    time_rows, task_rows = rows if is_speculative else (TIME_ROWS, TASK_ROWS)
+    times = np.zeros((time_rows, total * copies))
+    tasks = np.zeros((task_rows, total * copies), np.int64)
+    structures = _structures(queries) if is_speculative else {}
     for draws, (order, *_), first in zip(drawn, orders, places[:, 0].tolist(), strict=False):
         own = slice(first, first + draws.tasks)
         times[SERVICE, own] = draws.service_s
-        times[DELAY, own] = _delays(draws, cell.pool.workers)[0]
+        for attempt in range(copies):
+            of_attempt = slice(attempt * total + first, attempt * total + first + draws.tasks)
+            times[DELAY, of_attempt] = _delays(draws, 0, attempt)[0]
         for row, name in _COSTS.items():
             times[row, own] = getattr(draws, name)
         tasks[ORDER, own] = order
+        if is_speculative:
+            kinds = draws.kinds or (TaskKind(),)
+            of_task = (
+                np.asarray(draws.kind_of, np.int64) if draws.kinds else np.zeros(draws.tasks, int)
+            )
+            times[EXPECTED, own] = np.array([kind.expected_s for kind in kinds])[of_task]
+            tasks[STRUCTURE, own] = np.array([structures[k.structure] for k in kinds])[of_task]
     ends = np.concatenate([own for _, own, _ in orders])
     groups = np.concatenate([own for *_, own in orders])
     return places, times, tasks, ends, groups
 
 
-def _delays(draws: QueryDraws, workers: int) -> tuple[Array, Array]:
-    """Injected delay of each task's first copy, and on which workers."""
+def _delays(draws: QueryDraws, workers: int, attempt: int = 0) -> tuple[Array, Array]:
+    """Injected delay of each task's copy of that attempt, and on which workers."""
     if draws.delay_s is no_delay:
         return np.zeros(draws.tasks), np.ones(workers, np.bool_)
     told: Any = draws.delay_s
-    amounts, is_slow = told.arrays(draws.tasks, workers)
+    amounts, is_slow = told.arrays(draws.tasks, workers, attempt)
     return amounts, is_slow
 
 
@@ -207,7 +268,8 @@ def _run_free(cell: Cell, queries: Sequence[NumberedQuery], found: Array) -> Non
         begin_s = float(row[SUBMITTED])
         row[EXECUTED] = run_free(workers, service_s, amounts, order, begin_s, keys, numbers)
         now_s = float(row[EXECUTED]) + draws.reconstruct_s
-        row[RECONSTRUCTED] = now_s
+        row[RECONSTRUCTED] = row[COMPLETED] = now_s
+        row[COPIES_BEGUN] = draws.tasks
 
 
 def _simulated(query: NumberedQuery, row: Array, runs: list[SimulatedRun]) -> SimulatedQuery:
@@ -219,41 +281,58 @@ def _simulated(query: NumberedQuery, row: Array, runs: list[SimulatedRun]) -> Si
         None,
         times,
         runs=runs,
-        copies=query.draws.tasks,
+        copies=int(row[COPIES_BEGUN]),
         arrived_s=float(row[ARRIVED]),
         partition_s=float(row[PARTITION]),
         generate_s=float(row[GENERATE]),
         reconstructed_s=float(row[RECONSTRUCTED]),
-        ended_s=float(row[RECONSTRUCTED]),
+        ended_s=float(row[COMPLETED]),
         coordinator_cpu_s=float(row[CPU]),
     )
 
 
-def _runs(query: NumberedQuery, row: Array, times: Array, tasks: Array) -> list[SimulatedRun]:
-    """The life of each task, in the order of their dispatch."""
-    count, ready_s = query.draws.tasks, float(row[SUBMITTED])
-    order = tasks[STARTED_TASK, :count]
+def _runs(
+    query: NumberedQuery, row: Array, times: Array, tasks: Array, first: int, whole: Array
+) -> list[SimulatedRun]:
+    """The life of each copy, in the order of their dispatch."""
+    begin, ready_s = first * int(whole[MOST_COPIES]), float(row[SUBMITTED])
+    order = tasks[STARTED_RUN, begin : begin + int(row[COPIES_BEGUN])]
+    attempts, places = np.divmod(order, whole[TOTAL])
+    is_speculative = len(tasks) == TASK_ROWS_SPECULATIVE
+    is_cancelled = tasks[IS_CANCELLED, order] if is_speculative else np.zeros_like(order)
+    names = (DISPATCHED, STARTED, ENDED, COLLECTED)
     lives = zip(
-        order.tolist(),
-        tasks[WORKER, order].tolist(),
-        *(times[name, order].tolist() for name in (DISPATCHED, STARTED, ENDED, COLLECTED)),
+        (places - first).tolist(),
+        attempts.tolist(),
+        tasks[WORKER_NUMBER if is_speculative else WORKER, order].tolist(),
+        is_cancelled.tolist(),
+        *(times[name, order].tolist() for name in names),
         strict=True,
     )
     return [
         SimulatedRun(
             query.number,
             task,
-            0,
+            attempt,
             worker,
             ready_s,
             dispatched_s,
-            "ok",
-            query.draws.delay_s(task, 0, worker),
+            "cancelled" if was_cancelled else "ok",
+            query.draws.delay_s(task, attempt, worker),
             started_s,
             ended_s,
             collected_s,
             is_serving=True,
             has_ended=True,
         )
-        for task, worker, dispatched_s, started_s, ended_s, collected_s in lives
+        for (
+            task,
+            attempt,
+            worker,
+            was_cancelled,
+            dispatched_s,
+            started_s,
+            ended_s,
+            collected_s,
+        ) in lives
     ]

@@ -42,9 +42,25 @@ def push(
 @njit(cache=True, nogil=True)
 def pop(whole: Array, real: Array, keys: int, numbers: int, items: int, size: int) -> int:
     """Take the least entry out of a heap of ``size`` > 0; returns the new size."""
+    return remove(whole, real, keys, numbers, items, size, 0)
+
+
+@njit(cache=True, nogil=True)
+def remove(
+    whole: Array, real: Array, keys: int, numbers: int, items: int, size: int, place: int
+) -> int:
+    """Take the entry at ``place`` out of a heap of ``size`` > 0; returns the new size."""
     size -= 1
     key, number, item = real[keys + size], whole[numbers + size], whole[items + size]
-    place = 0
+    while place > 0:
+        above = (place - 1) >> 1
+        other_key = real[keys + above]
+        if other_key < key or (other_key == key and whole[numbers + above] < number):
+            break
+        real[keys + place] = other_key
+        whole[numbers + place] = whole[numbers + above]
+        whole[items + place] = whole[items + above]
+        place = above
     while True:
         below = 2 * place + 1
         if below >= size:
@@ -69,6 +85,15 @@ def pop(whole: Array, real: Array, keys: int, numbers: int, items: int, size: in
     whole[numbers + place] = number
     whole[items + place] = item
     return size
+
+
+@njit(cache=True, nogil=True)
+def place_of(whole: Array, items: int, size: int, least: int, most: int) -> int:
+    """Where in a heap an item from ``least`` to ``most`` stands; -1: nowhere."""
+    for place in range(size):
+        if least <= whole[items + place] <= most:
+            return place
+    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from numba import njit
 
-from qcutsim.simulation.kernel.choosing import submit
 from qcutsim.simulation.kernel.heaps import replace_least
-from qcutsim.simulation.kernel.loop import compute, decide, run_on
+from qcutsim.simulation.kernel.hosting import compute, tell_coordinator
+from qcutsim.simulation.kernel.loop import GOES_ON, STAGE_IS_OVER, end_jobs, go_on, next_thing
 from qcutsim.simulation.kernel.memory import (
-    BATCH,
-    BATCH_AT,
-    BEGUN,
-    CPU_S,
-    ENDS_AT,
-    EXECUTED_S,
+    ARRIVED,
     FIRST,
-    GROUP_COUNT,
-    GROUPS_AT,
-    IS_STAGE,
-    LEFT,
+    GENERATE,
+    IS_RECONSTRUCTED,
+    IS_SUBMITTED,
+    NEXT_STAGE,
     NOW_S,
-    STAGE_OVER,
+    PARTITION,
+    QUERY,
+    RECONSTRUCTED,
+    STAGE,
+    TOTAL,
     Array,
 )
 
-ARRIVED, PARTITION, GENERATE, SUBMITTED, EXECUTED, RECONSTRUCTED, CPU = range(7)
-FOUND = 7
-"""Columns of what a query comes to, in seconds."""
-
-TASK_AT, END_AT, GROUP_AT, GROUPS = range(4)
-PLACES = 4
-"""Columns of where a query's tasks, ends and groups begin, and of how many groups there are."""
+COMES, PARTITIONS, GENERATES, EXECUTES, RECONSTRUCTS = range(5)
+"""What a query does."""
 
 
 @njit(cache=True, nogil=True)
@@ -43,51 +37,51 @@ def run_queries(
     ends: Array,
     groups: Array,
     places: Array,
-    stages_s: Array,
+    stages: Array,
     found: Array,
 ) -> None:
-    """Simulate queries; ``stages_s`` has (partition, generate, reconstruct), ``found`` is filled.
+    """Simulate queries, one after the other, until nothing is left to happen; fills ``found``.
 
-    ``places`` has a row a query and one more, of what would come after the last.
+    Raises:
+        OverflowError: more timers are pending than there is room for.
     """
-    for query in range(len(found)):
-        first, count = places[query, TASK_AT], places[query + 1, TASK_AT] - places[query, TASK_AT]
-        whole[FIRST], whole[ENDS_AT] = first, places[query, END_AT]
-        whole[GROUPS_AT], whole[GROUP_COUNT] = places[query, GROUP_AT], places[query, GROUPS]
-        row = found[query]
-        row[ARRIVED] = real[NOW_S]
-        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 0])
-        row[PARTITION] = real[NOW_S] - row[ARRIVED]
-        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 1])
-        row[GENERATE] = real[NOW_S] - row[ARRIVED] - row[PARTITION]
-        row[SUBMITTED] = real[EXECUTED_S] = real[NOW_S]
-        real[CPU_S], whole[BEGUN], whole[LEFT] = 0.0, 0, count
-        submit(whole, real, ends, groups, count)
-        decide(whole, real, tasks, ends, groups)
-        whole[BATCH], whole[BATCH_AT] = 0, -1
-        run_on(whole, real, times, tasks, speeds, ends, groups, LEFT)
-        row[EXECUTED] = real[EXECUTED_S]
-        stage(whole, real, times, tasks, speeds, ends, groups, stages_s[query, 2])
-        row[RECONSTRUCTED] = real[NOW_S]
-        row[CPU] = real[CPU_S]
+    whole[FIRST] = whole[TOTAL]
+    follows = STAGE_IS_OVER
+    while follows >= 0:
+        if follows & STAGE_IS_OVER:
+            end_jobs(whole, real, times, tasks, speeds)
+            next_stage(whole, real, speeds, stages, found)
+        if follows & GOES_ON:
+            go_on(whole, real, times, tasks, speeds, ends, groups, places, found)
+        follows = next_thing(whole, real, times, tasks, speeds)
 
 
 @njit(cache=True, nogil=True)
-def stage(
-    whole: Array,
-    real: Array,
-    times: Array,
-    tasks: Array,
-    speeds: Array,
-    ends: Array,
-    groups: Array,
-    seconds: float,
-) -> None:
-    """The coordinator is busy with a stage of the query."""
-    if seconds > 0:
-        whole[IS_STAGE] = 1
-        compute(whole, real, speeds, seconds, STAGE_OVER)
-        run_on(whole, real, times, tasks, speeds, ends, groups, IS_STAGE)
+def next_stage(whole: Array, real: Array, speeds: Array, stages: Array, found: Array) -> None:
+    """The query comes, or is through with what it did; the coordinator turns to what is next."""
+    query = whole[QUERY]
+    row, now_s = found[query], real[NOW_S]
+    if whole[STAGE] == COMES:
+        row[ARRIVED], whole[STAGE] = now_s, PARTITIONS
+        if stages[query, 0] > 0:
+            compute(whole, real, speeds, stages[query, 0], NEXT_STAGE)
+            return
+    if whole[STAGE] == PARTITIONS:
+        row[PARTITION], whole[STAGE] = now_s - row[ARRIVED], GENERATES
+        if stages[query, 1] > 0:
+            compute(whole, real, speeds, stages[query, 1], NEXT_STAGE)
+            return
+    if whole[STAGE] == GENERATES:
+        row[GENERATE], whole[STAGE] = now_s - row[ARRIVED] - row[PARTITION], EXECUTES
+        tell_coordinator(whole, real, IS_SUBMITTED, 0)
+        return
+    if whole[STAGE] == EXECUTES:
+        whole[STAGE] = RECONSTRUCTS
+        if stages[query, 2] > 0:
+            compute(whole, real, speeds, stages[query, 2], NEXT_STAGE)
+            return
+    row[RECONSTRUCTED], whole[STAGE] = now_s, COMES
+    tell_coordinator(whole, real, IS_RECONSTRUCTED, 0)
 
 
 @njit(cache=True, nogil=True)
