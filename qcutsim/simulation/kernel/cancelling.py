@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.heaps import place_of, remove
 from qcutsim.simulation.kernel.hosting import advance, schedule, tell_coordinator, watch
 from qcutsim.simulation.kernel.memory import (
@@ -52,10 +51,8 @@ from qcutsim.simulation.kernel.memory import (
 NONE, SLEEP_ONLY, KILL = range(3)
 
 
-@njit(cache=True, nogil=True)
-def cancel_others(
-    whole: Array, real: Array, times: Array, tasks: Array, speeds: Array, run: int
-) -> None:
+@compiled
+def cancel_others(whole: Array, real: Array, times: Array, tasks: Array, run: int) -> None:
     """A task is done: cancel its other copies, in the order of their workers' numbers."""
     task = run % whole[TOTAL]
     before = -1
@@ -71,18 +68,18 @@ def cancel_others(
         if least < 0:
             return
         before = tasks[WORKER_NUMBER, least]
-        cancel(whole, real, times, tasks, speeds, least)
+        cancel(whole, real, times, tasks, least)
 
 
-@njit(cache=True, nogil=True)
-def cancel(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array, run: int) -> None:
+@compiled
+def cancel(whole: Array, real: Array, times: Array, tasks: Array, run: int) -> None:
     """Do what can be done about a copy that nobody needs."""
     if tasks[STATE, run] >= RETURNING:
         return
     worker = tasks[WORKER, run]
     if whole[CANCEL] == KILL:
         tasks[STATE, run] = GIVEN_UP
-        forget(whole, real, speeds, run)
+        forget(whole, real, run)
         message = whole[whole[NUMBER] + worker] * whole[WORKERS] + worker
         tell_coordinator(whole, real, WORKER_LOST, message)
         schedule(whole, real, real[RESTART_S], KINDS * worker + JOIN)
@@ -90,7 +87,7 @@ def cancel(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array,
         if times[DELAY, run] * whole[whole[IS_SLOW] + tasks[WORKER_NUMBER, run]] <= 0:
             return
         tasks[STATE, run] = GIVEN_UP
-        forget(whole, real, speeds, run)
+        forget(whole, real, run)
         whole[whole[HELD] + worker] = -1
         tasks[IS_CANCELLED, run] = 1
         times[STARTED, run] = max(times[STARTED, run], times[DISPATCHED, run])
@@ -98,7 +95,7 @@ def cancel(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array,
         tell_coordinator(whole, real, TASK_ENDED, message_of(whole, run))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def message_of(whole: Array, run: int) -> int:
     """A run as it is told to the coordinator: by task, then by attempt."""
     if run < whole[TOTAL]:
@@ -106,8 +103,8 @@ def message_of(whole: Array, run: int) -> int:
     return int((run % whole[TOTAL]) << ATTEMPT_BITS | run // whole[TOTAL])
 
 
-@njit(cache=True, nogil=True)
-def forget(whole: Array, real: Array, speeds: Array, run: int) -> None:
+@compiled
+def forget(whole: Array, real: Array, run: int) -> None:
     """Whatever was to happen to a run does not."""
     items = KINDS * run + BEGIN, KINDS * run + ARRIVE
     place = place_of(whole, whole[EVENT_ITEM], whole[EVENTS], *items)
@@ -116,13 +113,13 @@ def forget(whole: Array, real: Array, speeds: Array, run: int) -> None:
         whole[EVENTS] = remove(whole, real, *places, whole[EVENTS], place)
     place = place_of(whole, whole[JOB_ITEM], whole[JOBS], *items)
     if place >= 0:
-        advance(whole, real, speeds)
+        advance(whole, real)
         places = whole[JOB_WORK], whole[JOB_NUMBER], whole[JOB_ITEM]
         whole[JOBS] = remove(whole, real, *places, whole[JOBS], place)
-        watch(whole, real, speeds)
+        watch(whole, real)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def seal(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """The query has ended; what still runs of it is seen as it is now."""
     for worker in range(whole[WORKERS]):
@@ -132,7 +129,7 @@ def seal(whole: Array, real: Array, times: Array, tasks: Array) -> None:
             tasks[IS_SEALED, run] = 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def close(real: Array, times: Array, tasks: Array, run: int) -> None:
     """It ends now without a result; when it began is not known."""
     if tasks[IS_SEALED, run] == 0:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.memory import (
     ACTION_RUN,
     ACTION_WORKER,
@@ -38,8 +38,8 @@ from qcutsim.simulation.kernel.speculation import choose_or_copy, wake_to_copy_s
 EAGER, BATCHED, STAGGERED, LONGEST_FIRST, WORK_STEALING, SPECULATIVE = range(6)
 
 
-@njit(cache=True, nogil=True)
-def submit(whole: Array, real: Array, ends: Array, groups: Array, tasks: int) -> None:
+@compiled
+def submit(whole: Array, real: Array, tasks: int) -> None:
     """A query's tasks are ready."""
     policy = whole[POLICY]
     whole[TASKS], whole[QUEUE_AT] = tasks, 0
@@ -48,14 +48,14 @@ def submit(whole: Array, real: Array, ends: Array, groups: Array, tasks: int) ->
     if policy == STAGGERED:
         for group in range(whole[GROUPS_AT], whole[GROUPS_AT] + whole[GROUP_COUNT]):
             # As now + place x spacing is worked out when the query comes.
-            groups[group] = real[NOW_S] + groups[group]
+            real[group] = real[NOW_S] + real[group]
     if policy == WORK_STEALING:
         for worker in range(whole[WORKERS]):
-            whole[whole[HEAD] + worker] = ends[whole[ENDS_AT] + worker]
-            whole[whole[TAIL] + worker] = ends[whole[ENDS_AT] + worker + 1]
+            whole[whole[HEAD] + worker] = whole[whole[ENDS_AT] + worker]
+            whole[whole[TAIL] + worker] = whole[whole[ENDS_AT] + worker + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finished(whole: Array, real: Array, tasks: Array, task: int) -> None:
     """A task of the block is done."""
     if whole[POLICY] == BATCHED and tasks[IS_OPEN, task] == 1:
@@ -64,20 +64,20 @@ def finished(whole: Array, real: Array, tasks: Array, task: int) -> None:
         real[NEXT_S] = real[NOW_S] + real[DELAY_S]
 
 
-@njit(cache=True, nogil=True)
-def wake_s(whole: Array, real: Array, times: Array, tasks: Array, groups: Array) -> float:
+@compiled
+def wake_s(whole: Array, real: Array, times: Array, tasks: Array) -> float:
     """When the policy wants to be woken; infinity: never."""
     if whole[POLICY] == SPECULATIVE:
         return wake_to_copy_s(whole, real, times, tasks)
     if whole[POLICY] == BATCHED and whole[QUEUE_END] < whole[TASKS] and whole[OPEN] == 0:
         return float(real[NEXT_S])
     if whole[POLICY] == STAGGERED and whole[GROUP] < whole[GROUP_COUNT]:
-        return float(groups[whole[GROUPS_AT] + whole[GROUP]])
+        return float(real[whole[GROUPS_AT] + whole[GROUP]])
     return np.inf
 
 
-@njit(cache=True, nogil=True)
-def release(whole: Array, real: Array, tasks: Array, ends: Array, groups: Array) -> None:
+@compiled
+def release(whole: Array, real: Array, tasks: Array) -> None:
     """Let go what may begin now."""
     if whole[POLICY] == BATCHED:
         while whole[QUEUE_END] < whole[TASKS] and whole[OPEN] == 0 and real[NOW_S] >= real[NEXT_S]:
@@ -92,18 +92,16 @@ def release(whole: Array, real: Array, tasks: Array, ends: Array, groups: Array)
     elif whole[POLICY] == STAGGERED:
         while (
             whole[GROUP] < whole[GROUP_COUNT]
-            and real[NOW_S] >= groups[whole[GROUPS_AT] + whole[GROUP]]
+            and real[NOW_S] >= real[whole[GROUPS_AT] + whole[GROUP]]
         ):
             whole[GROUP] += 1
-            whole[QUEUE_END] = ends[whole[ENDS_AT] + whole[GROUP]]
+            whole[QUEUE_END] = whole[whole[ENDS_AT] + whole[GROUP]]
 
 
-@njit(cache=True, nogil=True)
-def choose(
-    whole: Array, real: Array, times: Array, tasks: Array, ends: Array, groups: Array
-) -> int:
+@compiled
+def choose(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """Note which tasks go to which workers now; returns how many. They are idle no more."""
-    release(whole, real, tasks, ends, groups)
+    release(whole, real, tasks)
     if whole[IDLE] == 0:
         return 0
     if whole[POLICY] == SPECULATIVE:
@@ -124,7 +122,7 @@ def choose(
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def steal(whole: Array, tasks: Array) -> int:
     """First each idle worker its own, then who has none from the tail of the longest."""
     count, first = 0, whole[FIRST]
@@ -154,7 +152,7 @@ def steal(whole: Array, tasks: Array) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def left_of(whole: Array, worker: int) -> int:
     """How many tasks a worker has left of its own."""
     return int(whole[whole[TAIL] + worker] - whole[whole[HEAD] + worker])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from qcutsim.simulation.kernel.cancelling import cancel_others, close, seal
 from qcutsim.simulation.kernel.choosing import SPECULATIVE, finished, submit
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.hosting import schedule
 from qcutsim.simulation.kernel.memory import (
     ATTEMPT_BITS,
@@ -15,9 +15,12 @@ from qcutsim.simulation.kernel.memory import (
     COMPLETED,
     CPU,
     END_AT,
+    ENDS,
     ENDS_AT,
     EXECUTED,
     FIRST,
+    FOUND,
+    FOUND_AT,
     GIVEN_UP,
     GROUP_AT,
     GROUP_COUNT,
@@ -38,8 +41,13 @@ from qcutsim.simulation.kernel.memory import (
     NOW_S,
     OPEN_TASKS,
     OVER,
+    PLACES,
+    PLACES_AT,
     POLICY,
+    QUERIES,
     QUERY,
+    RELEASES,
+    ROW,
     RUNNING,
     SLOWNESS,
     STATE,
@@ -57,32 +65,27 @@ from qcutsim.simulation.kernel.memory import (
 from qcutsim.simulation.kernel.speculation import copy_ended, copy_finished
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def collect(
     whole: Array,
     real: Array,
     times: Array,
     tasks: Array,
-    speeds: Array,
-    ends: Array,
-    groups: Array,
-    places: Array,
-    found: Array,
     message: int,
 ) -> None:
     """Take in one message."""
     kind, what = message >> MESSAGE_BITS, message & ((1 << MESSAGE_BITS) - 1)
     if kind == TASK_ENDED:
-        task_ended(whole, real, times, tasks, speeds, places, found, what)
+        task_ended(whole, real, times, tasks, what)
     elif kind == HAS_FIRED:
         timer = whole[TIMER_AT] + what
         if real[timer] == real[TIMER_S]:
             real[TIMER_S] = np.inf
         real[timer] = np.inf
     elif kind == IS_SUBMITTED:
-        begin_query(whole, real, ends, groups, places, found)
+        begin_query(whole, real)
     elif kind == IS_RECONSTRUCTED:
-        end_query(whole, real, times, tasks, found)
+        end_query(whole, real, times, tasks)
     elif kind == WORKER_LOST:
         worker_lost(whole, real, times, tasks, what % whole[WORKERS])
     else:
@@ -93,53 +96,50 @@ def collect(
         real[whole[SLOWNESS] + worker] = 0.0
 
 
-@njit(cache=True, nogil=True)
-def begin_query(
-    whole: Array, real: Array, ends: Array, groups: Array, places: Array, found: Array
-) -> None:
+@compiled
+def begin_query(whole: Array, real: Array) -> None:
     """The query's tasks are ready."""
-    query = whole[QUERY]
-    first = whole[FIRST] = places[query, TASK_AT]
-    count = whole[LEFT] = places[query + 1, TASK_AT] - first
-    whole[ENDS_AT], whole[GROUPS_AT] = places[query, END_AT], places[query, GROUP_AT]
-    whole[GROUP_COUNT] = places[query, GROUPS]
-    found[query, SUBMITTED] = found[query, EXECUTED] = real[NOW_S]
-    submit(whole, real, ends, groups, count)
+    own = whole[PLACES_AT] + whole[QUERY] * PLACES
+    first = whole[FIRST] = whole[own + TASK_AT]
+    count = whole[LEFT] = whole[own + PLACES + TASK_AT] - first
+    whole[ENDS_AT] = whole[ENDS] + whole[own + END_AT]
+    whole[GROUPS_AT] = whole[RELEASES] + whole[own + GROUP_AT]
+    whole[GROUP_COUNT] = whole[own + GROUPS]
+    real[whole[ROW] + SUBMITTED] = real[whole[ROW] + EXECUTED] = real[NOW_S]
+    submit(whole, real, count)
     if count == 0:
         schedule(whole, real, 0.0, NEXT_STAGE)
 
 
-@njit(cache=True, nogil=True)
-def end_query(whole: Array, real: Array, times: Array, tasks: Array, found: Array) -> None:
+@compiled
+def end_query(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """The query's value is there; the next one comes."""
     if whole[POLICY] == SPECULATIVE:
         seal(whole, real, times, tasks)
         whole[RUNNING] = whole[OPEN_TASKS] = 0
-    found[whole[QUERY], COMPLETED] = real[NOW_S]
+    real[whole[ROW] + COMPLETED] = real[NOW_S]
     whole[FIRST] = whole[TOTAL]  # no task of the block belongs to a query that is open
     whole[QUERY] += 1
-    if whole[QUERY] < len(found):
+    if whole[QUERY] < whole[QUERIES]:
+        whole[ROW] += FOUND
         schedule(whole, real, 0.0, NEXT_STAGE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def task_ended(
     whole: Array,
     real: Array,
     times: Array,
     tasks: Array,
-    speeds: Array,
-    places: Array,
-    found: Array,
     what: int,
 ) -> None:
     """A copy of a task finished or was cancelled; its worker is idle."""
     task = what >> ATTEMPT_BITS
     run = task + (what & ((1 << ATTEMPT_BITS) - 1)) * whole[TOTAL]
-    query = min(whole[QUERY], len(found) - 1)
-    while places[query, TASK_AT] > task:
-        query -= 1
-    found[query, CPU] += times[COLLECT_CPU, task]
+    row = whole[ROW]
+    if task < whole[FIRST]:  # perhaps of a query that is over
+        row = row_of(whole, task)
+    real[row + CPU] += times[COLLECT_CPU, task]
     whole[whole[IS_IDLE] + tasks[WORKER, run]] = 1
     whole[IDLE] += 1
     if whole[POLICY] == SPECULATIVE:
@@ -156,17 +156,26 @@ def task_ended(
         if tasks[IS_DONE, task] == 1:
             return
         tasks[IS_DONE, task] = 1
-        cancel_others(whole, real, times, tasks, speeds, run)
+        cancel_others(whole, real, times, tasks, run)
     else:
         times[COLLECTED, run] = real[NOW_S]
         finished(whole, real, tasks, task)
     whole[LEFT] -= 1
     if whole[LEFT] == 0:
-        found[query, EXECUTED] = real[NOW_S]
+        real[whole[ROW] + EXECUTED] = real[NOW_S]
         schedule(whole, real, 0.0, NEXT_STAGE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def row_of(whole: Array, task: int) -> int:
+    """Where what a query comes to is noted, by one of its tasks."""
+    query = min(whole[QUERY], whole[QUERIES] - 1)
+    while whole[whole[PLACES_AT] + query * PLACES + TASK_AT] > task:
+        query -= 1
+    return int(whole[FOUND_AT] + query * FOUND)
+
+
+@compiled
 def worker_lost(whole: Array, real: Array, times: Array, tasks: Array, worker: int) -> None:
     """A worker was killed with the copy that it ran."""
     run = whole[whole[HELD] + worker]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,11 @@ from qcutsim.simulation.kernel.memory import (
     DISPATCH_CPU,
     DISPATCHED,
     ENDED,
+    ENDS,
     EXECUTED,
     EXPECTED,
     FOUND,
+    FOUND_AT,
     GENERATE,
     IS_CANCELLED,
     IS_CLOSED,
@@ -42,14 +44,18 @@ from qcutsim.simulation.kernel.memory import (
     ORDER,
     PARTITION,
     PLACES,
+    PLACES_AT,
     POLICY,
     QUANTILE,
     RECONSTRUCTED,
+    RELEASES,
     RESTART_S,
     SAMPLES,
     SERVICE,
     SIZE,
     SLOWDOWN,
+    SPEEDS,
+    STAGES,
     START,
     STARTED,
     STARTED_RUN,
@@ -107,12 +113,11 @@ def run_block(
     if not with_runs and all(_is_free(cell, speeds, query.draws) for query in queries):
         _run_free(cell, queries, found)
         return {q.number: _simulated(q, row, []) for q, row in zip(queries, found, strict=True)}
-    places, times, tasks, ends, groups = _tables(cell, queries)
-    whole, real = _state(cell, queries, int(places[-1, 0]))
-    stages = np.array(
-        [(q.draws.partition_s, q.draws.generate_s, q.draws.reconstruct_s) for q in queries]
-    )
-    run_queries(whole, real, times, tasks, speeds, ends, groups, places, stages, found)
+    tables, times, tasks = _tables(cell, queries)
+    places = tables[PLACES_AT]
+    whole, real = _state(cell, queries, tables | {SPEEDS: speeds})
+    run_queries(whole, real, times, tasks)
+    found = real[whole[FOUND_AT] :][: found.size].reshape(found.shape)
     done = {}
     for query, row, first in zip(queries, found, places[:, 0].tolist(), strict=False):
         runs = _runs(query, row, times, tasks, first, whole) if with_runs else []
@@ -125,13 +130,17 @@ def _most_copies(cell: Cell) -> int:
     return config.copies if isinstance(config, SpeculativeConfig) else 1
 
 
-def _state(cell: Cell, queries: Sequence[NumberedQuery], total: int) -> tuple[Array, Array]:
+def _state(
+    cell: Cell, queries: Sequence[NumberedQuery], tables: Mapping[int, Array]
+) -> tuple[Array, Array]:
+    total = int(tables[PLACES_AT][-1, 0])
     config, workers, asked = cell.policy_config, cell.pool.workers, cell.policy
     is_speculative = isinstance(config, SpeculativeConfig)
     kills = (_most_copies(cell) - 1) * total if cell.cancel_mode == "kill" else 0
     structures = _structures(queries) if is_speculative else {}
     whole, real = make_state(
         workers,
+        tables,
         is_speculative=is_speculative,
         most_workers=workers + kills,
         structures=len(structures),
@@ -159,10 +168,8 @@ def _structures(queries: Sequence[NumberedQuery]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def _tables(
-    cell: Cell, queries: Sequence[NumberedQuery]
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Where each query's part begins, and what is by run, end and group of all of them."""
+def _tables(cell: Cell, queries: Sequence[NumberedQuery]) -> tuple[dict[int, Array], Array, Array]:
+    """What the memory holds of the queries, and ``times`` and ``tasks`` of all of them."""
     drawn = [query.draws for query in queries]
     orders = [_order(cell, draws) for draws in drawn]
     places = np.zeros((len(drawn) + 1, PLACES), np.int64)
@@ -198,9 +205,13 @@ def _tables(
             )
             times[EXPECTED, own] = np.array([kind.expected_s for kind in kinds])[of_task]
             tasks[STRUCTURE, own] = np.array([structures[k.structure] for k in kinds])[of_task]
-    ends = np.concatenate([own for _, own, _ in orders])
-    groups = np.concatenate([own for *_, own in orders])
-    return places, times, tasks, ends, groups
+    tables = {
+        ENDS: np.concatenate([own for _, own, _ in orders]),
+        PLACES_AT: places,
+        RELEASES: np.concatenate([own for *_, own in orders]),
+        STAGES: np.array([(d.partition_s, d.generate_s, d.reconstruct_s) for d in drawn]),
+    }
+    return tables, times, tasks
 
 
 def _delays(draws: QueryDraws, workers: int, attempt: int = 0) -> tuple[Array, Array]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.memory import Array
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def push(
     whole: Array,
     real: Array,
@@ -39,13 +38,13 @@ def push(
     return size + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pop(whole: Array, real: Array, keys: int, numbers: int, items: int, size: int) -> int:
     """Take the least entry out of a heap of ``size`` > 0; returns the new size."""
     return remove(whole, real, keys, numbers, items, size, 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def remove(
     whole: Array, real: Array, keys: int, numbers: int, items: int, size: int, place: int
 ) -> int:
@@ -87,7 +86,7 @@ def remove(
     return size
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place_of(whole: Array, items: int, size: int, least: int, most: int) -> int:
     """Where in a heap an item from ``least`` to ``most`` stands; -1: nowhere."""
     for place in range(size):
@@ -96,7 +95,7 @@ def place_of(whole: Array, items: int, size: int, least: int, most: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def replace_least(keys: Array, numbers: Array, size: int, key: float, number: int) -> None:
     """Take the least entry out of a heap of its own arrays and put another one in."""
     place = 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.heaps import push
 from qcutsim.simulation.kernel.memory import (
     ALARM_NUMBER,
@@ -18,6 +18,7 @@ from qcutsim.simulation.kernel.memory import (
     INBOX,
     INBOX_ITEM,
     INBOX_S,
+    IS_SHARED,
     IS_TELLING,
     JOB_ITEM,
     JOB_NUMBER,
@@ -27,12 +28,13 @@ from qcutsim.simulation.kernel.memory import (
     MESSAGE_BITS,
     NOW_S,
     SEQUENCE,
+    SPEEDS,
     WORK_S,
     Array,
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def schedule(whole: Array, real: Array, delay_s: float, item: int) -> None:
     """Let an item happen in a while."""
     at_s = real[NOW_S] + (delay_s if delay_s > 0 else 0.0)
@@ -41,41 +43,41 @@ def schedule(whole: Array, real: Array, delay_s: float, item: int) -> None:
     whole[EVENTS] = push(whole, real, *places, whole[EVENTS], at_s, whole[SEQUENCE], item)
 
 
-@njit(cache=True, nogil=True)
-def enter(whole: Array, real: Array, speeds: Array, demand_s: float, item: int) -> None:
+@compiled
+def enter(whole: Array, real: Array, demand_s: float, item: int) -> None:
     """A job becomes busy on the host; as :meth:`qcutsim.simulation.SharedHost.enter`."""
-    advance(whole, real, speeds)
+    advance(whole, real)
     whole[ENTERED] += 1
     places = whole[JOB_WORK], whole[JOB_NUMBER], whole[JOB_ITEM]
     work = real[WORK_S] + demand_s
     whole[JOBS] = push(whole, real, *places, whole[JOBS], work, whole[ENTERED], item)
-    watch(whole, real, speeds)
+    watch(whole, real)
 
 
-@njit(cache=True, nogil=True)
-def advance(whole: Array, real: Array, speeds: Array) -> None:
+@compiled
+def advance(whole: Array, real: Array) -> None:
     """The work that each busy job has received by now."""
     jobs, now_s = whole[JOBS], real[NOW_S]
     if jobs > 0:
-        real[WORK_S] += (now_s - real[LAST_S]) * speeds[jobs]
+        real[WORK_S] += (now_s - real[LAST_S]) * real[whole[SPEEDS] + jobs]
     elif now_s > real[LAST_S]:
         real[WORK_S] = 0.0
     real[LAST_S] = now_s
 
 
-@njit(cache=True, nogil=True)
-def watch(whole: Array, real: Array, speeds: Array) -> None:
+@compiled
+def watch(whole: Array, real: Array) -> None:
     """When the host's next job is done."""
     real[DUE_S] = np.inf
     if whole[JOBS] > 0:
         left = real[whole[JOB_WORK]] - real[WORK_S]
-        delay_s = left / speeds[whole[JOBS]] if left > 0 else 0.0
+        delay_s = left / real[whole[SPEEDS] + whole[JOBS]] if left > 0 else 0.0
         real[DUE_S] = real[NOW_S] + delay_s
     if whole[IS_TELLING] == 0:
         set_alarm(whole, real)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def set_alarm(whole: Array, real: Array) -> None:
     """As the farm's host: one that is set for earlier than needed is set again when it fires."""
     if real[DUE_S] < real[ALARM_S]:
@@ -84,16 +86,16 @@ def set_alarm(whole: Array, real: Array) -> None:
         whole[ALARM_NUMBER] = whole[SEQUENCE]
 
 
-@njit(cache=True, nogil=True)
-def compute(whole: Array, real: Array, speeds: Array, seconds: float, item: int) -> None:
+@compiled
+def compute(whole: Array, real: Array, seconds: float, item: int) -> None:
     """The coordinator computes, longer where its host is shared."""
-    if len(speeds) > 0:
-        enter(whole, real, speeds, seconds, item)
+    if whole[IS_SHARED] == 1:
+        enter(whole, real, seconds, item)
     else:
         schedule(whole, real, seconds, item)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def tell_coordinator(whole: Array, real: Array, kind: int, what: int) -> None:
     """A message of a kind, of the run or other thing with that number."""
     place = whole[INBOX]

@@ -8,11 +8,11 @@ happen; messages are ordered as :func:`qcutsim.dispatch.order_key` orders events
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from qcutsim.simulation.kernel.cancelling import message_of
 from qcutsim.simulation.kernel.choosing import SPECULATIVE, choose, wake_s
 from qcutsim.simulation.kernel.collecting import collect
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.heaps import pop
 from qcutsim.simulation.kernel.hosting import (
     compute,
@@ -61,6 +61,7 @@ from qcutsim.simulation.kernel.memory import (
     INBOX_ITEM,
     INBOX_S,
     IS_SEALED,
+    IS_SHARED,
     IS_SLOW,
     IS_TELLING,
     JOB_ITEM,
@@ -78,9 +79,9 @@ from qcutsim.simulation.kernel.memory import (
     NUMBER,
     PHASE,
     POLICY,
-    QUERY,
     REST,
     RETURNING,
+    ROW,
     SEND,
     SERVE,
     SERVICE,
@@ -110,8 +111,8 @@ GOES_ON, STAGE_IS_OVER = 1, 2
 """What follows from something that happened: flags."""
 
 
-@njit(cache=True, nogil=True)
-def happen(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array, item: int) -> int:
+@compiled
+def happen(whole: Array, real: Array, times: Array, tasks: Array, item: int) -> int:
     """One thing that was due; returns what follows."""
     kind, number = item % KINDS, item // KINDS
     if kind == COORDINATOR:
@@ -126,14 +127,12 @@ def happen(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array,
         message = whole[whole[NUMBER] + number] * whole[WORKERS] + number
         tell_coordinator(whole, real, WORKER_JOINED, message)
     else:
-        go_on_with(whole, real, times, tasks, speeds, kind, number)
+        go_on_with(whole, real, times, tasks, kind, number)
     return 0
 
 
-@njit(cache=True, nogil=True)
-def go_on_with(
-    whole: Array, real: Array, times: Array, tasks: Array, speeds: Array, kind: int, run: int
-) -> None:
+@compiled
+def go_on_with(whole: Array, real: Array, times: Array, tasks: Array, kind: int, run: int) -> None:
     """The next step in the life of a run."""
     is_speculative = whole[POLICY] == SPECULATIVE
     task = run % whole[TOTAL] if is_speculative else run
@@ -150,8 +149,8 @@ def go_on_with(
     if kind == SERVE:
         if is_speculative:
             tasks[STATE, run] = SERVING
-        if len(speeds) > 0:
-            enter(whole, real, speeds, times[SERVICE, task], KINDS * run + END)
+        if whole[IS_SHARED] == 1:
+            enter(whole, real, times[SERVICE, task], KINDS * run + END)
             return
         if times[SERVICE, task] > 0:
             schedule(whole, real, times[SERVICE, task], KINDS * run + END)
@@ -169,7 +168,7 @@ def go_on_with(
     tell_coordinator(whole, real, TASK_ENDED, message_of(whole, run))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def take_turn(whole: Array, real: Array) -> None:
     """The coordinator takes up all messages, in order of time, then of kind and number."""
     count, batch_s, batch_item = whole[INBOX], whole[BATCH_S], whole[BATCH_ITEM]
@@ -188,17 +187,12 @@ def take_turn(whole: Array, real: Array) -> None:
     whole[BATCH], whole[BATCH_AT], whole[PHASE] = count, 0, COLLECT
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def go_on(
     whole: Array,
     real: Array,
     times: Array,
     tasks: Array,
-    speeds: Array,
-    ends: Array,
-    groups: Array,
-    places: Array,
-    found: Array,
 ) -> None:
     """The coordinator does what comes next, until it has to compute or has nothing to do."""
     while True:
@@ -212,13 +206,13 @@ def go_on(
                 what = message & ((1 << MESSAGE_BITS) - 1)
                 seconds = times[COLLECT_CPU, what >> ATTEMPT_BITS]
                 if seconds > 0:
-                    end_jobs(whole, real, times, tasks, speeds)
-                    compute(whole, real, speeds, seconds, COORDINATOR)
+                    end_jobs(whole, real, times, tasks)
+                    compute(whole, real, seconds, COORDINATOR)
                     return
         elif whole[PHASE] == HANDLE:
             message = whole[whole[BATCH_ITEM] + whole[BATCH_AT]]
-            collect(whole, real, times, tasks, speeds, ends, groups, places, found, message)
-            decide(whole, real, times, tasks, ends, groups)
+            collect(whole, real, times, tasks, message)
+            decide(whole, real, times, tasks)
         elif whole[PHASE] == DISPATCH:
             if whole[ACTION_AT] >= whole[ACTIONS]:
                 set_timer(whole, real)
@@ -229,29 +223,27 @@ def go_on(
             run = whole[whole[ACTION_RUN] + whole[ACTION_AT]]
             seconds = times[DISPATCH_CPU, run if run < whole[TOTAL] else run % whole[TOTAL]]
             if seconds > 0:
-                end_jobs(whole, real, times, tasks, speeds)
-                compute(whole, real, speeds, seconds, COORDINATOR)
+                end_jobs(whole, real, times, tasks)
+                compute(whole, real, seconds, COORDINATOR)
                 return
         else:
-            send(whole, real, times, tasks, speeds, found)
+            send(whole, real, times, tasks)
             whole[ACTION_AT] += 1
             whole[PHASE] = DISPATCH
 
 
-@njit(cache=True, nogil=True)
-def decide(
-    whole: Array, real: Array, times: Array, tasks: Array, ends: Array, groups: Array
-) -> None:
+@compiled
+def decide(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """Which tasks go to whom now, and when the policy wants to be woken."""
-    whole[ACTIONS] = choose(whole, real, times, tasks, ends, groups)
+    whole[ACTIONS] = choose(whole, real, times, tasks)
     whole[ACTION_AT], whole[PHASE] = 0, DISPATCH
-    wanted_s = wake_s(whole, real, times, tasks, groups)
+    wanted_s = wake_s(whole, real, times, tasks)
     real[WANTED_S] = np.inf
     if real[NOW_S] < wanted_s < real[TIMER_S]:
         real[TIMER_S] = real[WANTED_S] = wanted_s
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def set_timer(whole: Array, real: Array) -> None:
     """Let a timer fire when the policy wants to be woken, unless one is set for then."""
     if real[WANTED_S] == np.inf:
@@ -271,16 +263,14 @@ def set_timer(whole: Array, real: Array) -> None:
     schedule(whole, real, real[WANTED_S] - real[NOW_S], KINDS * free + TIMER)
 
 
-@njit(cache=True, nogil=True)
-def send(
-    whole: Array, real: Array, times: Array, tasks: Array, speeds: Array, found: Array
-) -> None:
+@compiled
+def send(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """A copy is on its way to its worker."""
     run = whole[whole[ACTION_RUN] + whole[ACTION_AT]]
     worker = whole[whole[ACTION_WORKER] + whole[ACTION_AT]]
     task = run if run < whole[TOTAL] else run % whole[TOTAL]
-    found[whole[QUERY], CPU] += times[DISPATCH_CPU, task]
-    found[whole[QUERY], COPIES_BEGUN] += 1
+    real[whole[ROW] + CPU] += times[DISPATCH_CPU, task]
+    real[whole[ROW] + COPIES_BEGUN] += 1
     tasks[STARTED_RUN, whole[FIRST] * whole[MOST_COPIES] + whole[BEGUN]] = run
     whole[BEGUN] += 1
     tasks[WORKER, run] = worker
@@ -288,15 +278,15 @@ def send(
     if whole[POLICY] == SPECULATIVE:
         tasks[WORKER_NUMBER, run] = whole[whole[NUMBER] + worker]
     times[DISPATCHED, run] = real[NOW_S]
-    if len(speeds) > 0 and times[START, task] > 0:
-        end_jobs(whole, real, times, tasks, speeds)
-        enter(whole, real, speeds, times[START, task], KINDS * run + BEGIN)
+    if whole[IS_SHARED] == 1 and times[START, task] > 0:
+        end_jobs(whole, real, times, tasks)
+        enter(whole, real, times[START, task], KINDS * run + BEGIN)
     else:
         schedule(whole, real, times[START, task], KINDS * run + BEGIN)
 
 
-@njit(cache=True, nogil=True)
-def tell(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array) -> None:
+@compiled
+def tell(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """The host's jobs that are done now go on; as :meth:`SharedHost.finish_next`."""
     real[LAST_S] = real[NOW_S]
     places = whole[JOB_WORK], whole[JOB_NUMBER], whole[JOB_ITEM]
@@ -307,29 +297,29 @@ def tell(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array) -
         whole[JOBS] = pop(whole, real, *places, whole[JOBS])
         done += 1
     whole[IS_TELLING] = 1
-    watch(whole, real, speeds)
+    watch(whole, real)
     for place in range(done):
         item = whole[whole[TOLD] + place]
         if item % KINDS == COORDINATOR or item % KINDS == NEXT_STAGE:
             schedule(whole, real, 0.0, item)  # after all that happens at this instant anyway
         else:
-            happen(whole, real, times, tasks, speeds, item)
+            happen(whole, real, times, tasks, item)
     whole[IS_TELLING] = 0
     set_alarm(whole, real)
 
 
-@njit(cache=True, nogil=True)
-def end_jobs(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array) -> None:
+@compiled
+def end_jobs(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """What ends on the host at this instant ends before anything is added to it."""
     while real[DUE_S] == real[NOW_S]:
-        tell(whole, real, times, tasks, speeds)
+        tell(whole, real, times, tasks)
 
 
-@njit(cache=True, nogil=True)
-def enters(whole: Array, times: Array, tasks: Array, speeds: Array, item: int) -> bool:
+@compiled
+def enters(whole: Array, times: Array, tasks: Array, item: int) -> bool:
     """Whether the next step of a run, if it is one, is work on the host."""
     kind, run = item % KINDS, item // KINDS
-    if len(speeds) == 0 or kind > SERVE:
+    if whole[IS_SHARED] == 0 or kind > SERVE:
         return False
     if kind == SERVE:
         return True
@@ -338,8 +328,8 @@ def enters(whole: Array, times: Array, tasks: Array, speeds: Array, item: int) -
     return bool(times[DELAY, run] * whole[whole[IS_SLOW] + worker] <= 0)
 
 
-@njit(cache=True, nogil=True)
-def next_thing(whole: Array, real: Array, times: Array, tasks: Array, speeds: Array) -> int:
+@compiled
+def next_thing(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """Let what is due next happen; returns what follows, or -1: nothing is left to happen."""
     event_s = real[whole[EVENT_S]] if whole[EVENTS] > 0 else np.inf
     next_s = min(event_s, real[ALARM_S])
@@ -354,13 +344,13 @@ def next_thing(whole: Array, real: Array, times: Array, tasks: Array, speeds: Ar
     ):
         real[ALARM_S] = np.inf
         if real[DUE_S] == next_s:
-            tell(whole, real, times, tasks, speeds)
+            tell(whole, real, times, tasks)
         else:
             set_alarm(whole, real)
         return 0
     item = whole[whole[EVENT_ITEM]]
     places = whole[EVENT_S], whole[EVENT_NUMBER], whole[EVENT_ITEM]
     whole[EVENTS] = pop(whole, real, *places, whole[EVENTS])
-    if real[DUE_S] == next_s and enters(whole, times, tasks, speeds, item):
-        end_jobs(whole, real, times, tasks, speeds)
-    return happen(whole, real, times, tasks, speeds, item)
+    if real[DUE_S] == next_s and enters(whole, times, tasks, item):
+        end_jobs(whole, real, times, tasks)
+    return happen(whole, real, times, tasks, item)

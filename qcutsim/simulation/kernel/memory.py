@@ -4,17 +4,18 @@
   places named below, then tables at the places that ``whole`` tells;
 - ``times`` and ``tasks``: a row for each quantity. A column is a run: attempt ``a`` at task ``t``
   of the block, whose queries lie one behind the other, is ``a * whole[TOTAL] + t``; what belongs to
-  a task stands at its first attempt. ``whole[FIRST]`` is the first task of the query;
-- ``speeds``: progress of each of n busy jobs on the host; empty for dedicated workers;
-- ``ends`` and ``groups``: of work stealing, where the tasks of each worker begin in the order; of
-  staggering, where groups begin, and when after the query they are released;
-- ``places``: a row a query and one more, where its tasks, ends and groups begin, and how many
-  groups there are; ``stages``: its (partition, generate, reconstruct) in seconds; ``found``: what
-  it comes to.
+  a task stands at its first attempt. ``whole[FIRST]`` is the first task of the query.
+
+Tables hold, of the host, the progress of each of n busy jobs; of work stealing, where the tasks of
+each worker begin in the order; of staggering, where groups begin, and when after the query they are
+released; of each query, where its tasks, ends and groups begin and how many groups there are (and
+once more, of what would come after the last), its stages (partition, generate, reconstruct) in
+seconds, and what it comes to.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,17 @@ SIZE, IS_CLOSED, CANCEL, MOST_COPIES, SAMPLES, JOINED, KNOWN, RUNNING, OPEN_TASK
 EVENT_NUMBER, EVENT_ITEM, JOB_NUMBER, JOB_ITEM, TOLD, INBOX_ITEM, BATCH_ITEM = range(37, 44)
 IS_IDLE, HEAD, TAIL, ACTION_RUN, ACTION_WORKER, NUMBER, HELD, OPEN_LIST, LATE = range(44, 53)
 IS_SLOW, DURATIONS = 53, 54
-# And again single ones: the host's alarm.
-ALARM_NUMBER, IS_TELLING = 55, 56
+# And again single ones: the host's alarm; the queries.
+ALARM_NUMBER, IS_TELLING, IS_SHARED, QUERIES, ROW = range(55, 60)
 
 # Places in ``real``; its tables begin where ``whole`` tells.
 NOW_S, WORK_S, LAST_S, DUE_S, TIMER_S, NEXT_S, WANTED_S, DELAY_S = range(8)
 RESTART_S, QUANTILE, SLOWDOWN, CAP, ALARM_S = range(8, 13)
 SINGLE = 13
-EVENT_S, JOB_WORK, INBOX_S, BATCH_S, TIMER_AT, SLOWNESS, LATENESS, RECENT, SORTED = range(57, 66)
-TABLES = 66
+EVENT_S, JOB_WORK, INBOX_S, BATCH_S, TIMER_AT, SLOWNESS, LATENESS, RECENT, SORTED = range(60, 69)
+ENDS, PLACES_AT = 69, 70
+SPEEDS, RELEASES, STAGES, FOUND_AT = range(71, 75)
+TABLES = 75
 """Places in ``whole`` that tell where tables begin end here."""
 
 # Rows of ``times`` and of ``tasks``; the last ones are there where tasks are speculated on.
@@ -79,36 +82,49 @@ _MOST_TIMERS = {False: 64, True: 1024}
 
 
 def make_state(
-    workers: int, *, is_speculative: bool = False, most_workers: int = 0, structures: int = 0
+    workers: int,
+    tables: Mapping[int, Array],
+    *,
+    is_speculative: bool = False,
+    most_workers: int = 0,
+    structures: int = 0,
 ) -> tuple[Array, Array]:
     """``whole`` and ``real`` for a pool in which nothing has happened.
 
     Args:
         workers: at once.
+        tables: ``ENDS`` and ``PLACES_AT``; ``SPEEDS``, ``RELEASES`` and ``STAGES``.
         is_speculative: whether tasks get further copies.
         most_workers: with those that replace others.
         structures: how many kinds of tasks there are to tell apart.
     """
-    timers = _MOST_TIMERS[is_speculative]
+    timers, queries = _MOST_TIMERS[is_speculative], tables[STAGES].size // 3
     events, jobs, messages = 2 * workers + timers + 8, workers + 4, 3 * workers + timers + 8
     of_whole = dict.fromkeys((EVENT_NUMBER, EVENT_ITEM), events)
     of_whole |= dict.fromkeys((JOB_NUMBER, JOB_ITEM, TOLD), jobs)
     of_whole |= dict.fromkeys((INBOX_ITEM, BATCH_ITEM), messages)
     of_whole |= dict.fromkeys(range(IS_IDLE, LATE + 1), workers)
     of_whole |= {IS_SLOW: max(workers, most_workers), DURATIONS: structures}
+    of_whole |= {place: tables[place].size for place in (ENDS, PLACES_AT)}
     of_real = {EVENT_S: events, JOB_WORK: jobs, INBOX_S: messages, BATCH_S: messages}
     of_real |= {TIMER_AT: timers, SLOWNESS: workers, LATENESS: workers}
     of_real |= dict.fromkeys((RECENT, SORTED), structures * REMEMBERED)
+    of_real |= {place: tables[place].size for place in (SPEEDS, RELEASES, STAGES)}
+    of_real |= {FOUND_AT: queries * FOUND}
     whole = np.zeros(TABLES + sum(of_whole.values()), np.int64)
     real = np.zeros(SINGLE + sum(of_real.values()))
-    for first, sizes in ((TABLES, of_whole), (SINGLE, of_real)):
+    for state, first, sizes in ((whole, TABLES, of_whole), (real, SINGLE, of_real)):
         begin = first
         for place, size in sizes.items():
             whole[place] = begin
+            if place in tables:
+                state[begin : begin + size] = tables[place].ravel()
             begin += size
     real[[DUE_S, TIMER_S, WANTED_S, ALARM_S]], real[NEXT_S] = np.inf, -np.inf
     real[whole[TIMER_AT] : whole[TIMER_AT] + timers] = np.inf
     whole[[WORKERS, IDLE, JOINED, KNOWN]] = workers
+    whole[QUERIES], whole[ROW] = queries, whole[FOUND_AT]
+    whole[IS_SHARED] = tables[SPEEDS].size > 0
     whole[whole[IS_IDLE] : whole[IS_IDLE] + workers] = 1
     whole[whole[NUMBER] : whole[NUMBER] + workers] = np.arange(workers)
     whole[whole[HELD] : whole[HELD] + workers] = -1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.heaps import replace_least
 from qcutsim.simulation.kernel.hosting import compute, tell_coordinator
 from qcutsim.simulation.kernel.loop import GOES_ON, STAGE_IS_OVER, end_jobs, go_on, next_thing
@@ -18,7 +17,9 @@ from qcutsim.simulation.kernel.memory import (
     PARTITION,
     QUERY,
     RECONSTRUCTED,
+    ROW,
     STAGE,
+    STAGES,
     TOTAL,
     Array,
 )
@@ -27,20 +28,14 @@ COMES, PARTITIONS, GENERATES, EXECUTES, RECONSTRUCTS = range(5)
 """What a query does."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def run_queries(
     whole: Array,
     real: Array,
     times: Array,
     tasks: Array,
-    speeds: Array,
-    ends: Array,
-    groups: Array,
-    places: Array,
-    stages: Array,
-    found: Array,
 ) -> None:
-    """Simulate queries, one after the other, until nothing is left to happen; fills ``found``.
+    """Simulate queries, one after the other, until nothing is left to happen.
 
     Raises:
         OverflowError: more timers are pending than there is room for.
@@ -49,42 +44,45 @@ def run_queries(
     follows = STAGE_IS_OVER
     while follows >= 0:
         if follows & STAGE_IS_OVER:
-            end_jobs(whole, real, times, tasks, speeds)
-            next_stage(whole, real, speeds, stages, found)
+            end_jobs(whole, real, times, tasks)
+            next_stage(whole, real)
         if follows & GOES_ON:
-            go_on(whole, real, times, tasks, speeds, ends, groups, places, found)
-        follows = next_thing(whole, real, times, tasks, speeds)
+            go_on(whole, real, times, tasks)
+        follows = next_thing(whole, real, times, tasks)
 
 
-@njit(cache=True, nogil=True)
-def next_stage(whole: Array, real: Array, speeds: Array, stages: Array, found: Array) -> None:
+@compiled
+def next_stage(whole: Array, real: Array) -> None:
     """The query comes, or is through with what it did; the coordinator turns to what is next."""
-    query = whole[QUERY]
-    row, now_s = found[query], real[NOW_S]
+    row, now_s = whole[ROW], real[NOW_S]
+    stages = whole[STAGES] + 3 * whole[QUERY]
     if whole[STAGE] == COMES:
-        row[ARRIVED], whole[STAGE] = now_s, PARTITIONS
-        if stages[query, 0] > 0:
-            compute(whole, real, speeds, stages[query, 0], NEXT_STAGE)
+        real[row + ARRIVED], whole[STAGE] = now_s, PARTITIONS
+        if real[stages] > 0:
+            compute(whole, real, real[stages], NEXT_STAGE)
             return
     if whole[STAGE] == PARTITIONS:
-        row[PARTITION], whole[STAGE] = now_s - row[ARRIVED], GENERATES
-        if stages[query, 1] > 0:
-            compute(whole, real, speeds, stages[query, 1], NEXT_STAGE)
+        real[row + PARTITION], whole[STAGE] = now_s - real[row + ARRIVED], GENERATES
+        if real[stages + 1] > 0:
+            compute(whole, real, real[stages + 1], NEXT_STAGE)
             return
     if whole[STAGE] == GENERATES:
-        row[GENERATE], whole[STAGE] = now_s - row[ARRIVED] - row[PARTITION], EXECUTES
+        real[row + GENERATE], whole[STAGE] = (
+            now_s - real[row + ARRIVED] - real[row + PARTITION],
+            EXECUTES,
+        )
         tell_coordinator(whole, real, IS_SUBMITTED, 0)
         return
     if whole[STAGE] == EXECUTES:
         whole[STAGE] = RECONSTRUCTS
-        if stages[query, 2] > 0:
-            compute(whole, real, speeds, stages[query, 2], NEXT_STAGE)
+        if real[stages + 2] > 0:
+            compute(whole, real, real[stages + 2], NEXT_STAGE)
             return
-    row[RECONSTRUCTED], whole[STAGE] = now_s, COMES
+    real[row + RECONSTRUCTED], whole[STAGE] = now_s, COMES
     tell_coordinator(whole, real, IS_RECONSTRUCTED, 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def run_free(
     workers: int,
     service_s: Array,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from qcutsim.simulation.kernel.compiled import compiled
 from qcutsim.simulation.kernel.memory import (
     ACTION_RUN,
     ACTION_WORKER,
@@ -50,7 +50,7 @@ FORGETTING = 0.2
 """Weight of a worker's latest task in what is thought of the worker, as in the policy."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def choose_or_copy(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """Queued tasks to the workers with the lowest numbers, then copies of the latest ones."""
     count = 0
@@ -70,7 +70,7 @@ def choose_or_copy(whole: Array, real: Array, times: Array, tasks: Array) -> int
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def begin_copy(
     whole: Array, real: Array, times: Array, tasks: Array, task: int, worker: int, place: int
 ) -> None:
@@ -89,7 +89,7 @@ def begin_copy(
     whole[IDLE] -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sort_late(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """List the open tasks that are late, the latest first, then by number; returns how many."""
     count, late, lateness = 0, whole[LATE], whole[LATENESS]
@@ -116,7 +116,7 @@ def sort_late(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def wake_to_copy_s(whole: Array, real: Array, times: Array, tasks: Array) -> float:
     """When the next open task is late; infinity: nobody could copy it."""
     least = np.inf
@@ -134,7 +134,7 @@ def wake_to_copy_s(whole: Array, real: Array, times: Array, tasks: Array) -> flo
     return least
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def copy_finished(whole: Array, real: Array, times: Array, tasks: Array, run: int) -> None:
     """A copy finished, perhaps after another copy of its task."""
     task = run % whole[TOTAL]
@@ -151,7 +151,7 @@ def copy_finished(whole: Array, real: Array, times: Array, tasks: Array, run: in
     remember(whole, real, tasks[STRUCTURE, task], duration_s)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def copy_ended(whole: Array, real: Array, times: Array, tasks: Array, run: int) -> None:
     """A copy was cancelled or killed: its task is done."""
     ran_s = real[NOW_S] - times[ASSIGNED, run]
@@ -162,7 +162,7 @@ def copy_ended(whole: Array, real: Array, times: Array, tasks: Array, run: int) 
         note_pace(whole, real, worker, ran_s, usual)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def note_pace(whole: Array, real: Array, worker: int, duration_s: float, usual: float) -> None:
     """How fast a worker is thought to be."""
     if usual > 0:
@@ -170,14 +170,14 @@ def note_pace(whole: Array, real: Array, worker: int, duration_s: float, usual: 
         real[whole[SLOWNESS] + worker] = before + FORGETTING * (duration_s / usual - before)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def may_copy(whole: Array, real: Array) -> bool:
     """Whether further copies run on fewer workers than they may."""
     most = max(1, int(real[CAP] * whole[KNOWN]))
     return bool(whole[RUNNING] - whole[OPEN_TASKS] < most)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lowest(whole: Array) -> int:
     """The idle worker with the lowest number; there is one."""
     best = -1
@@ -189,7 +189,7 @@ def lowest(whole: Array) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fastest(whole: Array, real: Array) -> int:
     """The fastest idle worker that is not late itself; -1: there is none."""
     best, slowness, number = -1, whole[SLOWNESS], whole[NUMBER]
@@ -206,7 +206,7 @@ def fastest(whole: Array, real: Array) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def usual_s(whole: Array, real: Array, times: Array, tasks: Array, task: int) -> float:
     """What a task of its structure is seen, else expected, to take; 0: unknown."""
     structure = tasks[STRUCTURE, task]
@@ -217,7 +217,7 @@ def usual_s(whole: Array, real: Array, times: Array, tasks: Array, task: int) ->
     return float(times[EXPECTED, task])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def remember(whole: Array, real: Array, structure: int, duration_s: float) -> None:
     """Take in one more duration; the oldest is forgotten where there are many."""
     count = whole[whole[DURATIONS] + structure]
