@@ -13,7 +13,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from engines_peer import heap_farm
 from qcutsim.calibrate import CalibrationProfile, QuantileTable, load_profile
 from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.dispatch import Dispatcher, make_policy
+from qcutsim.manifest import usable_cores
 from qcutsim.records import QueryRecord
 from qcutsim.scenario import Scenario
 from qcutsim.seeds import stream
 from qcutsim.simulation import Farm, QueryDraws, SharedHost, Simulation
 from qcutsim.simulation.kernel.query import run_free
+from qcutsim.simulation.parallel import spread
 from qcutsim.stragglers import InjectedDelays, Stragglers
 from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
 
@@ -112,64 +114,72 @@ def farm_run(
 
 def sweep(rounds: int) -> None:
     """4,320 simulations: 3 cuts x 3 kinds x 8 sizes x 4 probabilities x 5 policies x 3 queries."""
-    profile = load_profile(PROFILE)
-    policies = ["eager", "batched", "staggered", "longest_first", "work_stealing"]
-    cells = tuple(
-        Cell(
-            workload=Workload(partition_labels=labels),
-            pool=Pool(kind=kind, workers=workers),
-            policy={"kind": policy, **({"size": 16} if policy == "batched" else {})},
-            stragglers=Stragglers(probability=p, delay_s=0.1 if p else 0.0),
-            queries=3,
+    with tempfile.TemporaryDirectory() as folder:
+        workloads = [Workload(partition_labels=labels) for labels in ("ABBC", "ABCD")]
+        workloads.append(large_workload(Path(folder), cuts=4, partitions=5))
+        cells = tuple(
+            Cell(
+                workload=work,
+                pool=Pool(kind=kind, workers=workers),
+                policy={"kind": policy, **({"size": 16} if policy == "batched" else {})},
+                stragglers=Stragglers(probability=p, delay_s=0.1 if p else 0.0),
+                queries=3,
+            )
+            for work in workloads
+            for kind in ("threads", "processes", "dedicated")
+            for workers in (1, 2, 4, 8, 16, 32, 64, 128)
+            for p in (0.0, 0.05, 0.1, 0.2)
+            for policy in ("eager", "batched", "staggered", "longest_first", "work_stealing")
         )
-        for labels, copies in (("AABB", 1), ("ABBC", 1), ("ABCD", 1))
-        for kind in ("threads", "processes", "dedicated")
-        for workers in (1, 2, 4, 8, 16, 32, 64, 128)
-        for p in (0.0, 0.05, 0.1, 0.2)
-        for policy in policies
-    )
-    scenario = Scenario("sweep", 1, 1, 1, cells)
-    simulation = Simulation(scenario, profile, extrapolate=True, engine="kernel")
+        scenario = Scenario("sweep", 1, 1, 1, cells)
+        # Cells that share their draws stay together.
+        parts = [cells[begin : begin + 80] for begin in range(0, len(cells), 80)]
 
-    def run() -> int:
-        return sum(
-            getattr(record, "executed", 0)
-            for cell in cells
-            for record in simulation.cell_records(cell)
-        )
+        def run() -> int:
+            simulation = Simulation(scenario, load_profile(PROFILE), extrapolate=True)
+            return sum(spread(partial(tasks_of, simulation), parts))
 
-    run()
-    counted: list[int] = []
-    seconds = [timed(lambda: counted.append(run())) for _ in range(rounds)]
+        run()
+        counted: list[int] = []
+        seconds = [timed(lambda: counted.append(run())) for _ in range(rounds)]
     print(
         f"sweep of {3 * len(cells):,} simulated queries, {counted[0] / 1e6:.1f} M tasks, draws and "
-        f"records included: {shown(seconds)} s on one core"
+        f"records included: {shown(seconds)} s on {usable_cores()} cores"
     )
 
 
-def large_query() -> None:
-    """9 x 6^8 = 15,116,544 tasks on 1,024 dedicated workers, drawn and simulated."""
-    each = 6**8
+def tasks_of(simulation: Simulation, cells: Sequence[Cell]) -> int:
+    """Simulate cells; how many tasks they had."""
+    records = (record for cell in cells for record in simulation.cell_records(cell))
+    return sum(record.executed for record in records if isinstance(record, QueryRecord))
+
+
+def large_workload(folder: Path, cuts: int, partitions: int) -> Workload:
+    """A workload of the pipeline ``upstream``: partitions x 6^cuts tasks."""
+    labels = "".join(chr(65 + n) for n in range(partitions))
     classes = tuple(
-        TaskClass(partition=chr(65 + n), width=1, depth=8, mid_circuit_measurements=n % 2)
-        for n in range(9)
+        TaskClass(partition=label, width=1, depth=8, mid_circuit_measurements=n % 2)
+        for n, label in enumerate(labels)
     )
     shape = WorkloadShape(
         schema=SHAPE_SCHEMA,
         pipeline="upstream",
-        partition_labels="ABCDEFGHI",
-        observable="Z" * 9,
-        cuts=8,
-        coefficients=each,
+        partition_labels=labels,
+        observable="Z" * partitions,
+        cuts=cuts,
+        coefficients=6**cuts,
         classes=classes,
-        order=tuple((n, each) for n in range(9)),
+        order=tuple((n, 6**cuts) for n in range(partitions)),
     )
+    path = folder / f"shape{cuts}.json"
+    path.write_bytes(msgspec.json.encode(shape))
+    return Workload(partition_labels=labels, observable=shape.observable, shape=str(path))
+
+
+def large_query() -> None:
+    """9 x 6^8 = 15,116,544 tasks on 1,024 dedicated workers, drawn and simulated."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shape.json"
-        path.write_bytes(msgspec.json.encode(shape))
-        work = Workload(
-            partition_labels=shape.partition_labels, observable=shape.observable, shape=str(path)
-        )
+        work = large_workload(Path(folder), cuts=8, partitions=9)
         cell = Cell(workload=work, pool=Pool(kind="dedicated", workers=1024))
         scenario = Scenario("large", 1, 1, 1, (cell,))
         for title, profile in (

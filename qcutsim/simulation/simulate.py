@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell
 from qcutsim.errors import ProfileError, ScenarioError
@@ -14,7 +16,7 @@ from qcutsim.records import SCHEMA, Record, RunRecord
 from qcutsim.scenario import Scenario
 from qcutsim.simulation.asrecords import event_recorder, query_records
 from qcutsim.simulation.block import Block, NumberedQuery
-from qcutsim.simulation.draws import draw_query
+from qcutsim.simulation.drawing import SharedDraws
 from qcutsim.simulation.farm import SimulatedQuery
 from qcutsim.simulation.kernel import is_available, why_not
 from qcutsim.simulation.models import ServiceModels, find_models
@@ -44,6 +46,11 @@ class Simulation:
     substitutes: set[str] = field(default_factory=set)
     extrapolations: set[str] = field(default_factory=set)
     _next_query: int = 0
+    _draws: SharedDraws = field(init=False)
+    _found: dict[bytes, tuple[WorkloadShape, ServiceModels]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._draws = SharedDraws(self.scenario.seed)
 
     def run_record(self) -> RunRecord:
         """Opens the simulated log; no time of day in it, so that equal seeds give equal files."""
@@ -97,8 +104,11 @@ class Simulation:
                 range.
         """
         _check_simulable(self.scenario, cell)
-        shape = load_shape(cell.workload, cell.pool.workers)
-        models = find_models(self.profile, cell, shape)
+        key = msgspec.json.encode((cell.workload, cell.pool))
+        if key not in self._found:
+            shape = load_shape(cell.workload, cell.pool.workers)
+            self._found[key] = shape, find_models(self.profile, cell, shape)
+        shape, models = self._found[key]
         if models.extrapolations and not self.extrapolate:
             raise ProfileError(
                 f"{self.scenario.source or self.scenario.name}: outside what the profile was "
@@ -111,10 +121,9 @@ class Simulation:
         self, models: ServiceModels, cell: Cell, repetition: int, index: int, replication: int
     ) -> NumberedQuery:
         calibration = replication - 1 if self.calibration_draws and replication else None
-        draws = draw_query(
+        draws = self._draws.of(
             models,
             cell,
-            self.scenario.seed,
             repetition=repetition,
             index=index,
             replication=replication,

@@ -20,6 +20,7 @@ from qcutsim.simulation.kernel.memory import (
     IS_CLOSED,
     IS_IDLE,
     IS_OPEN,
+    LOWEST,
     NEXT_S,
     NOW_S,
     OPEN,
@@ -108,7 +109,7 @@ def choose(whole: Array, real: Array, times: Array, tasks: Array) -> int:
         return choose_or_copy(whole, real, times, tasks)
     if whole[POLICY] == WORK_STEALING:
         return steal(whole, tasks)
-    count, worker, idle = 0, 0, whole[IS_IDLE]
+    count, worker, idle = 0, whole[LOWEST], whole[IS_IDLE]  # all before it are busy
     while whole[QUEUE_AT] < whole[QUEUE_END] and whole[IDLE] > 0:
         while whole[idle + worker] == 0:
             worker += 1
@@ -119,6 +120,7 @@ def choose(whole: Array, real: Array, times: Array, tasks: Array) -> int:
         whole[QUEUE_AT] += 1
         whole[IDLE] -= 1
         count += 1
+    whole[LOWEST] = worker
     return count
 
 
@@ -128,6 +130,8 @@ def steal(whole: Array, tasks: Array) -> int:
     count, first = 0, whole[FIRST]
     for is_theft in (False, True):
         for worker in range(whole[WORKERS]):
+            if whole[IDLE] == 0:
+                return count
             if whole[whole[IS_IDLE] + worker] == 0:
                 continue
             owner = worker

@@ -36,6 +36,7 @@ from qcutsim.simulation.kernel.memory import (
     IS_SUBMITTED,
     KNOWN,
     LEFT,
+    LOWEST,
     MESSAGE_BITS,
     NEXT_STAGE,
     NOW_S,
@@ -140,8 +141,11 @@ def task_ended(
     if task < whole[FIRST]:  # perhaps of a query that is over
         row = row_of(whole, task)
     real[row + CPU] += times[COLLECT_CPU, task]
-    whole[whole[IS_IDLE] + tasks[WORKER, run]] = 1
+    worker = tasks[WORKER, run]
+    whole[whole[IS_IDLE] + worker] = 1
     whole[IDLE] += 1
+    if worker < whole[LOWEST]:
+        whole[LOWEST] = worker
     if whole[POLICY] == SPECULATIVE:
         if tasks[IS_SEALED, run] == 0:
             times[COLLECTED, run] = real[NOW_S]

@@ -9,6 +9,8 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+
 
 def compiled(function: F) -> F:
     """Compile a function on its first call and cache it; no fast-math.
@@ -16,5 +18,5 @@ def compiled(function: F) -> F:
     None of them makes or keeps an array, so none needs numba's counts of references to arrays
     (``_nrt``), which took three quarters of the time.
     """
-    made: F = njit(cache=True, nogil=True, _nrt=False)(function)
+    made: F = njit(**_OPTIONS)(function)
     return made

@@ -32,16 +32,16 @@ EVENT_NUMBER, EVENT_ITEM, JOB_NUMBER, JOB_ITEM, TOLD, INBOX_ITEM, BATCH_ITEM = r
 IS_IDLE, HEAD, TAIL, ACTION_RUN, ACTION_WORKER, NUMBER, HELD, OPEN_LIST, LATE = range(44, 53)
 IS_SLOW, DURATIONS = 53, 54
 # And again single ones: the host's alarm; the queries.
-ALARM_NUMBER, IS_TELLING, IS_SHARED, QUERIES, ROW = range(55, 60)
+ALARM_NUMBER, IS_TELLING, IS_SHARED, QUERIES, ROW, LOWEST = range(55, 61)
 
 # Places in ``real``; its tables begin where ``whole`` tells.
 NOW_S, WORK_S, LAST_S, DUE_S, TIMER_S, NEXT_S, WANTED_S, DELAY_S = range(8)
 RESTART_S, QUANTILE, SLOWDOWN, CAP, ALARM_S = range(8, 13)
 SINGLE = 13
-EVENT_S, JOB_WORK, INBOX_S, BATCH_S, TIMER_AT, SLOWNESS, LATENESS, RECENT, SORTED = range(60, 69)
-ENDS, PLACES_AT = 69, 70
-SPEEDS, RELEASES, STAGES, FOUND_AT = range(71, 75)
-TABLES = 75
+EVENT_S, JOB_WORK, INBOX_S, BATCH_S, TIMER_AT, SLOWNESS, LATENESS, RECENT, SORTED = range(61, 70)
+ENDS, PLACES_AT = 70, 71
+SPEEDS, RELEASES, STAGES, FOUND_AT = range(72, 76)
+TABLES = 76
 """Places in ``whole`` that tell where tables begin end here."""
 
 # Rows of ``times`` and of ``tasks``; the last ones are there where tasks are speculated on.
