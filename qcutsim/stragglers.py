@@ -111,6 +111,7 @@ class InjectedDelays:
         self._repetition = repetition
         self._index = index
         self._amounts: dict[int, list[float]] = {}
+        self._arrays: dict[int, FloatArray] = {}
         self._slow: dict[int, list[bool]] = {}
 
     @property
@@ -127,9 +128,7 @@ class InjectedDelays:
             return np.zeros(tasks), is_slow
         if self._stragglers.per == "worker":
             is_slow = np.array([self._is_slow(worker) for worker in range(workers)])
-        if attempt not in self._amounts:
-            self._amounts[attempt] = self._draw(attempt)
-        return np.array(self._amounts[attempt][:tasks]), is_slow
+        return self._draw(attempt)[:tasks], is_slow
 
     def __call__(self, task: int, attempt: int, worker: int) -> float:
         """Injected delay of a copy in seconds; 0 where there is none."""
@@ -138,7 +137,7 @@ class InjectedDelays:
         if self._stragglers.per == "worker" and not self._is_slow(worker):
             return 0.0
         if attempt not in self._amounts:
-            self._amounts[attempt] = self._draw(attempt)
+            self._amounts[attempt] = self._draw(attempt).tolist()
         return self._amounts[attempt][task]
 
     @cached_property
@@ -153,7 +152,9 @@ class InjectedDelays:
             self._slow[block] = (uniform < self._stragglers.probability).tolist()
         return self._slow[block][place]
 
-    def _draw(self, attempt: int) -> list[float]:
+    def _draw(self, attempt: int) -> FloatArray:
+        if attempt in self._arrays:
+            return self._arrays[attempt]
         key = (self._repetition, self._index, attempt)
         delays: FloatArray = np.full(self._nodes, self._stragglers.delay_s)
         if self._stragglers.distribution is not None:
@@ -163,5 +164,5 @@ class InjectedDelays:
         if self._stragglers.per == "task":
             hits = stream(self._seed, "straggler", *key).random(self._nodes)
             delays = np.where(hits < self._stragglers.probability, delays, 0.0)
-        drawn: list[float] = delays.tolist()
-        return drawn
+        self._arrays[attempt] = delays
+        return delays

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -138,8 +139,14 @@ def _factor(spread: float, rng: np.random.Generator) -> float:
 def _service(
     models: ServiceModels, probabilities: FloatArray, calibration: int | None
 ) -> FloatArray:
-    service: FloatArray = np.empty(len(models.task_classes))
-    for number, scaled in enumerate(models.tasks):
-        members = models.task_classes == number
-        service[members] = scaled.sampler(probabilities[members]) * scaled.bootstrap(calibration)
+    classes = models.task_classes
+    service: FloatArray = np.empty(len(classes))
+    begins = np.flatnonzero(np.diff(classes, prepend=-1))
+    if len(begins) <= 2 * len(models.tasks):  # tasks of a class stand together: no need to search
+        parts = [slice(*ends) for ends in pairwise([*begins.tolist(), len(classes)])]
+        of_parts = [(models.tasks[classes[part.start]], part) for part in parts]
+    else:
+        of_parts = [(scaled, classes == number) for number, scaled in enumerate(models.tasks)]
+    for scaled, part in of_parts:
+        service[part] = scaled.sampler(probabilities[part]) * scaled.bootstrap(calibration)
     return service

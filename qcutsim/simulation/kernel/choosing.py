@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qcutsim.simulation.kernel.compiled import compiled
+from qcutsim.simulation.kernel.compiled import compiled, inlined
 from qcutsim.simulation.kernel.memory import (
     ACTION_RUN,
     ACTION_WORKER,
@@ -56,7 +56,7 @@ def submit(whole: Array, real: Array, tasks: int) -> None:
             whole[whole[TAIL] + worker] = whole[whole[ENDS_AT] + worker + 1]
 
 
-@compiled
+@inlined
 def finished(whole: Array, real: Array, tasks: Array, task: int) -> None:
     """A task of the block is done."""
     if whole[POLICY] == BATCHED and tasks[IS_OPEN, task] == 1:
@@ -65,7 +65,7 @@ def finished(whole: Array, real: Array, tasks: Array, task: int) -> None:
         real[NEXT_S] = real[NOW_S] + real[DELAY_S]
 
 
-@compiled
+@inlined
 def wake_s(whole: Array, real: Array, times: Array, tasks: Array) -> float:
     """When the policy wants to be woken; infinity: never."""
     if whole[POLICY] == SPECULATIVE:
@@ -77,7 +77,7 @@ def wake_s(whole: Array, real: Array, times: Array, tasks: Array) -> float:
     return np.inf
 
 
-@compiled
+@inlined
 def release(whole: Array, real: Array, tasks: Array) -> None:
     """Let go what may begin now."""
     if whole[POLICY] == BATCHED:
@@ -99,7 +99,7 @@ def release(whole: Array, real: Array, tasks: Array) -> None:
             whole[QUEUE_END] = whole[whole[ENDS_AT] + whole[GROUP]]
 
 
-@compiled
+@inlined
 def choose(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """Note which tasks go to which workers now; returns how many. They are idle no more."""
     release(whole, real, tasks)

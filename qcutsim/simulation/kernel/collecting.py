@@ -6,7 +6,7 @@ import numpy as np
 
 from qcutsim.simulation.kernel.cancelling import cancel_others, close, seal
 from qcutsim.simulation.kernel.choosing import SPECULATIVE, finished, submit
-from qcutsim.simulation.kernel.compiled import compiled
+from qcutsim.simulation.kernel.compiled import compiled, inlined
 from qcutsim.simulation.kernel.hosting import schedule
 from qcutsim.simulation.kernel.memory import (
     ATTEMPT_BITS,
@@ -66,7 +66,7 @@ from qcutsim.simulation.kernel.memory import (
 from qcutsim.simulation.kernel.speculation import copy_ended, copy_finished
 
 
-@compiled
+@inlined
 def collect(
     whole: Array,
     real: Array,
@@ -126,7 +126,7 @@ def end_query(whole: Array, real: Array, times: Array, tasks: Array) -> None:
         schedule(whole, real, 0.0, NEXT_STAGE)
 
 
-@compiled
+@inlined
 def task_ended(
     whole: Array,
     real: Array,

@@ -237,9 +237,11 @@ def _order(cell: Cell, draws: QueryDraws) -> tuple[Array, Array, Array]:
         return order, np.searchsorted(owner[order], np.arange(workers + 1)), nothing
     elif policy["kind"] == POLICIES[STAGGERED]:
         names = [getattr(kind, policy["by"]) for kind in draws.kinds or (TaskKind(),)]
-        of_task = [names[kind] for kind in draws.kind_of] if draws.kinds else names * tasks
-        place = {name: number for number, name in enumerate(dict.fromkeys(of_task))}
-        group = np.array([place[name] for name in of_task], np.int64)
+        kind_of = np.asarray(draws.kind_of) if draws.kinds else np.zeros(tasks, np.int64)
+        seen, first = np.unique(kind_of, return_index=True)
+        appeared = dict.fromkeys(names[kind] for kind in seen[np.argsort(first)].tolist())
+        place = {name: number for number, name in enumerate(appeared)}
+        group = np.array([place.get(name, 0) for name in names], np.int64)[kind_of]
         order = np.argsort(group, kind="stable")
         ends = np.searchsorted(group[order], np.arange(len(place) + 1))
         return order, ends, np.arange(len(place)) * float(policy["spacing_s"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qcutsim.simulation.kernel.compiled import compiled
+from qcutsim.simulation.kernel.compiled import compiled, inlined
 from qcutsim.simulation.kernel.memory import Array
 
 
-@compiled
+@inlined
 def push(
     whole: Array,
     real: Array,
@@ -38,13 +38,13 @@ def push(
     return size + 1
 
 
-@compiled
+@inlined
 def pop(whole: Array, real: Array, keys: int, numbers: int, items: int, size: int) -> int:
     """Take the least entry out of a heap of ``size`` > 0; returns the new size."""
     return remove(whole, real, keys, numbers, items, size, 0)
 
 
-@compiled
+@inlined
 def remove(
     whole: Array, real: Array, keys: int, numbers: int, items: int, size: int, place: int
 ) -> int:

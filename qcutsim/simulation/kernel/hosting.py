@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qcutsim.simulation.kernel.compiled import compiled
+from qcutsim.simulation.kernel.compiled import inlined
 from qcutsim.simulation.kernel.heaps import push
 from qcutsim.simulation.kernel.memory import (
     ALARM_NUMBER,
@@ -34,7 +34,7 @@ from qcutsim.simulation.kernel.memory import (
 )
 
 
-@compiled
+@inlined
 def schedule(whole: Array, real: Array, delay_s: float, item: int) -> None:
     """Let an item happen in a while."""
     at_s = real[NOW_S] + (delay_s if delay_s > 0 else 0.0)
@@ -43,7 +43,7 @@ def schedule(whole: Array, real: Array, delay_s: float, item: int) -> None:
     whole[EVENTS] = push(whole, real, *places, whole[EVENTS], at_s, whole[SEQUENCE], item)
 
 
-@compiled
+@inlined
 def enter(whole: Array, real: Array, demand_s: float, item: int) -> None:
     """A job becomes busy on the host; as :meth:`qcutsim.simulation.SharedHost.enter`."""
     advance(whole, real)
@@ -54,7 +54,7 @@ def enter(whole: Array, real: Array, demand_s: float, item: int) -> None:
     watch(whole, real)
 
 
-@compiled
+@inlined
 def advance(whole: Array, real: Array) -> None:
     """The work that each busy job has received by now."""
     jobs, now_s = whole[JOBS], real[NOW_S]
@@ -65,7 +65,7 @@ def advance(whole: Array, real: Array) -> None:
     real[LAST_S] = now_s
 
 
-@compiled
+@inlined
 def watch(whole: Array, real: Array) -> None:
     """When the host's next job is done."""
     real[DUE_S] = np.inf
@@ -77,7 +77,7 @@ def watch(whole: Array, real: Array) -> None:
         set_alarm(whole, real)
 
 
-@compiled
+@inlined
 def set_alarm(whole: Array, real: Array) -> None:
     """As the farm's host: one that is set for earlier than needed is set again when it fires."""
     if real[DUE_S] < real[ALARM_S]:
@@ -86,7 +86,7 @@ def set_alarm(whole: Array, real: Array) -> None:
         whole[ALARM_NUMBER] = whole[SEQUENCE]
 
 
-@compiled
+@inlined
 def compute(whole: Array, real: Array, seconds: float, item: int) -> None:
     """The coordinator computes, longer where its host is shared."""
     if whole[IS_SHARED] == 1:
@@ -95,7 +95,7 @@ def compute(whole: Array, real: Array, seconds: float, item: int) -> None:
         schedule(whole, real, seconds, item)
 
 
-@compiled
+@inlined
 def tell_coordinator(whole: Array, real: Array, kind: int, what: int) -> None:
     """A message of a kind, of the run or other thing with that number."""
     place = whole[INBOX]

@@ -12,7 +12,7 @@ import numpy as np
 from qcutsim.simulation.kernel.cancelling import message_of
 from qcutsim.simulation.kernel.choosing import SPECULATIVE, choose, wake_s
 from qcutsim.simulation.kernel.collecting import collect
-from qcutsim.simulation.kernel.compiled import compiled
+from qcutsim.simulation.kernel.compiled import compiled, inlined
 from qcutsim.simulation.kernel.heaps import pop
 from qcutsim.simulation.kernel.hosting import (
     compute,
@@ -111,7 +111,7 @@ GOES_ON, STAGE_IS_OVER = 1, 2
 """What follows from something that happened: flags."""
 
 
-@compiled
+@inlined
 def happen(whole: Array, real: Array, times: Array, tasks: Array, item: int) -> int:
     """One thing that was due; returns what follows."""
     kind, number = item % KINDS, item // KINDS
@@ -131,7 +131,7 @@ def happen(whole: Array, real: Array, times: Array, tasks: Array, item: int) -> 
     return 0
 
 
-@compiled
+@inlined
 def go_on_with(whole: Array, real: Array, times: Array, tasks: Array, kind: int, run: int) -> None:
     """The next step in the life of a run."""
     is_speculative = whole[POLICY] == SPECULATIVE
@@ -168,7 +168,7 @@ def go_on_with(whole: Array, real: Array, times: Array, tasks: Array, kind: int,
     tell_coordinator(whole, real, TASK_ENDED, message_of(whole, run))
 
 
-@compiled
+@inlined
 def take_turn(whole: Array, real: Array) -> None:
     """The coordinator takes up all messages, in order of time, then of kind and number."""
     count, batch_s, batch_item = whole[INBOX], whole[BATCH_S], whole[BATCH_ITEM]
@@ -232,7 +232,7 @@ def go_on(
             whole[PHASE] = DISPATCH
 
 
-@compiled
+@inlined
 def decide(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """Which tasks go to whom now, and when the policy wants to be woken."""
     whole[ACTIONS] = choose(whole, real, times, tasks)
@@ -263,7 +263,7 @@ def set_timer(whole: Array, real: Array) -> None:
     schedule(whole, real, real[WANTED_S] - real[NOW_S], KINDS * free + TIMER)
 
 
-@compiled
+@inlined
 def send(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """A copy is on its way to its worker."""
     run = whole[whole[ACTION_RUN] + whole[ACTION_AT]]
@@ -308,14 +308,14 @@ def tell(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     set_alarm(whole, real)
 
 
-@compiled
+@inlined
 def end_jobs(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """What ends on the host at this instant ends before anything is added to it."""
     while real[DUE_S] == real[NOW_S]:
         tell(whole, real, times, tasks)
 
 
-@compiled
+@inlined
 def enters(whole: Array, times: Array, tasks: Array, item: int) -> bool:
     """Whether the next step of a run, if it is one, is work on the host."""
     kind, run = item % KINDS, item // KINDS
@@ -328,7 +328,7 @@ def enters(whole: Array, times: Array, tasks: Array, item: int) -> bool:
     return bool(times[DELAY, run] * whole[whole[IS_SLOW] + worker] <= 0)
 
 
-@compiled
+@inlined
 def next_thing(whole: Array, real: Array, times: Array, tasks: Array) -> int:
     """Let what is due next happen; returns what follows, or -1: nothing is left to happen."""
     event_s = real[whole[EVENT_S]] if whole[EVENTS] > 0 else np.inf
