@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
+from qcutsim.errors import QcutsimError
 from qcutsim.manifest import usable_cores
 
 J = TypeVar("J")
@@ -16,18 +17,56 @@ R = TypeVar("R")
 def spread(function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
     """``function`` of each job, in their order.
 
-    In copies of this process where the system can make them, else one after the other. What a job
-    raises is raised here; the rest is given up then, as it is where nobody asks on.
+    In copies of this process where the system can make them, each with every n-th job, else one
+    after the other. What a job raises is raised here; the rest is given up then, as it is where
+    nobody asks on. (An executor of the standard library has threads, whose shutdown after a fork
+    was seen to wait for ever.)
+
+    Raises:
+        QcutsimError: a copy died.
     """
     processes = min(usable_cores(), len(jobs))
     if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(processes, mp_context=context)
-    futures: list[Future[R]] = [pool.submit(function, job) for job in jobs]
+    copies = []
     try:
-        for future in futures:
-            yield future.result()
+        for place in range(processes):
+            here, there = context.Pipe(duplex=False)
+            copy = context.Process(
+                target=_work, args=(function, jobs[place::processes], there), daemon=True
+            )
+            copy.start()
+            there.close()
+            copies.append((copy, here))
+        for number in range(len(jobs)):
+            copy, here = copies[number % processes]
+            try:
+                result, error = here.recv()
+            except EOFError:
+                copy.join()
+                raise QcutsimError(
+                    f"a process of the simulation died (exit code {copy.exitcode}; -9: it was "
+                    "killed, as where memory is short); simulate less at once"
+                ) from None
+            if error is not None:
+                raise error
+            yield result
     finally:
-        pool.shutdown(cancel_futures=True)
+        for copy, here in copies:
+            here.close()
+            copy.terminate()
+            copy.join()
+
+
+def _work(function: Callable[[J], R], jobs: Sequence[J], there: Connection) -> None:
+    for job in jobs:
+        try:
+            answer: tuple[R | None, Exception | None] = (function(job), None)
+        except Exception as error:
+            answer = (None, error)
+        try:
+            there.send(answer)
+        except BrokenPipeError:  # nobody asks on
+            return
