@@ -173,12 +173,14 @@ def _tasks(
         medians[own] = max(float(np.median(alone.service_s[own])), 1e-12)
     residual = alone.service_s / medians
     late = is_straggler(residual)
-    stragglers = fit_stragglers((alone.service_s - medians)[late], len(residual))
+    excess_s = (alone.service_s - medians)[late]
+    stragglers = fit_stragglers(excess_s, len(residual))
+    lost_s = np.bincount(alone.query[late], excess_s, len(samples))
     usual = ~late
     fitted = fit_effects(
         np.log(np.maximum(residual[usual], 1e-12)),
         alone.query[usual],
-        np.array([_execute_log(sample) for sample in samples]),
+        np.array([_execute_log(*known) for known in zip(samples, lost_s, strict=True)]),
         _places(samples),
     )
     service = alone.service_s[usual] / np.exp(fitted.of_task)
@@ -229,9 +231,11 @@ def _places(samples: Sequence[QuerySample]) -> IntArray:
     return np.array(places, np.int64).reshape(-1, 2)
 
 
-def _execute_log(sample: QuerySample) -> float:
+def _execute_log(sample: QuerySample, lost_s: float) -> float:
+    """Of the execute stage without what its stragglers added, where that is known."""
     is_delayed = bool(sample.delay_s.any())
-    return float("nan") if is_delayed else float(np.log(max(sample.query.execute_s, 1e-9)))
+    usual_s = max(sample.query.execute_s - lost_s, 1e-9)
+    return float("nan") if is_delayed else float(np.log(usual_s))
 
 
 def _scale(tasks: Sequence[TaskModel], shots: int) -> Scale:

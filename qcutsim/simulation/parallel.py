@@ -64,7 +64,9 @@ def _work(function: Callable[[J], R], jobs: Sequence[J], there: Connection) -> N
     for job in jobs:
         try:
             answer: tuple[R | None, Exception | None] = (function(job), None)
-        except Exception as error:
+        except KeyboardInterrupt:  # told to the process that waits for the answers, too
+            return
+        except Exception as error:  # raised there, as if it had happened there
             answer = (None, error)
         try:
             there.send(answer)
