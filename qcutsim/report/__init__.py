@@ -16,6 +16,7 @@ from qcutsim.report.tables import (
     summary_rows,
     table_notes,
 )
+from qcutsim.report.trace import trace_of
 
 __all__ = [
     "comparison_table",
@@ -35,4 +36,5 @@ __all__ = [
     "summary_lines",
     "summary_rows",
     "table_notes",
+    "trace_of",
 ]
