@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from qcutsim.analysis.configurations import Configuration, speed_ups, summarise
+from qcutsim.analysis.configurations import (
+    Configuration,
+    Summary,
+    slowdowns,
+    speed_ups,
+    summarise,
+)
 from qcutsim.errors import LogError
 from qcutsim.logreader import SkipReport, read_records
 from qcutsim.records import QueryRecord, RunRecord
@@ -18,7 +25,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration, measured and simulated; errors are simulated / measured - 1.
 
     ``is_prediction``: the profile was not calibrated on this number of workers or these labels.
-    ``measured_spread`` is (highest - lowest) / median of the measured makespans.
+    ``measured_spread`` is (highest - lowest) / median of the measured makespans. Shares are the
+    parts of the stages in the order of :data:`qcutsim.analysis.STAGES`; the slowdown is the
+    makespan over that of the same configuration without stragglers, where both were seen.
     """
 
     partition_labels: str
@@ -44,6 +53,11 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     measured_speed_up: float | None
     simulated_speed_up: float | None
     speed_up_error: float | None
+    measured_shares: tuple[float, ...]
+    simulated_shares: tuple[float, ...]
+    measured_slowdown: float | None
+    simulated_slowdown: float | None
+    slowdown_error: float | None
 
 
 class ErrorSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,51 +127,88 @@ def compare_queries(
         LogError: nothing matches.
     """
     real, virtual = summarise(measured), summarise(simulated)
-    real_speed_up, virtual_speed_up = speed_ups(real), speed_ups(virtual)
     both = [key for key in real if key in virtual]
     if not both:
         raise LogError(
             f"none of the {len(real)} measured configurations is among the {len(virtual)} "
             "simulated ones; simulate the scenario that was measured"
         )
-    compared = []
-    for key in both:
-        measured_s, simulated_s = real[key].makespan_s, virtual[key].makespan_s
-        ups = (real_speed_up.get(key), virtual_speed_up.get(key))
-        compared.append(
-            Compared(
-                partition_labels=key.partition_labels,
-                cuts=key.cuts,
-                pool=key.pool,
-                workers=key.workers,
-                policy=key.policy,
-                cancel=key.cancel,
-                reconstruction=key.reconstruction,
-                chunk=key.chunk,
-                window=key.window,
-                stragglers=key.stragglers,
-                machines=key.machines,
-                straggler_probability=key.straggler_probability,
-                straggler_delay_s=key.straggler_delay_s,
-                is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
-                or not (calibrated_labels is None or key.partition_labels in calibrated_labels),
-                is_extrapolated=virtual[key].is_extrapolated,
-                queries=real[key].queries,
-                measured_makespan_s=measured_s,
-                measured_spread=(real[key].highest_s - real[key].lowest_s) / measured_s,
-                simulated_makespan_s=simulated_s,
-                makespan_error=simulated_s / measured_s - 1,
-                measured_speed_up=ups[0],
-                simulated_speed_up=ups[1],
-                speed_up_error=ups[1] / ups[0] - 1 if ups[0] and ups[1] else None,
-            )
+    times = _Ratios.of(real), _Ratios.of(virtual)
+    compared = [
+        _compared(
+            key,
+            real[key],
+            virtual[key],
+            *times,
+            is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
+            or not (calibrated_labels is None or key.partition_labels in calibrated_labels),
         )
+        for key in both
+    ]
     return Comparison(
         configurations=tuple(compared),
         summaries=tuple(_error_summaries(compared)),
         only_measured=tuple(_name(key) for key in real if key not in virtual),
         only_simulated=tuple(_name(key) for key in virtual if key not in real),
     )
+
+
+class _Ratios(NamedTuple):
+    """How configurations of one world stand to each other."""
+
+    speed_ups: dict[Configuration, float]
+    slowdowns: dict[Configuration, float]
+
+    @classmethod
+    def of(cls, summaries: dict[Configuration, Summary]) -> _Ratios:
+        return cls(speed_ups(summaries), slowdowns(summaries))
+
+
+def _compared(
+    key: Configuration,
+    real: Summary,
+    virtual: Summary,
+    measured: _Ratios,
+    simulated: _Ratios,
+    *,
+    is_prediction: bool,
+) -> Compared:
+    ups = measured.speed_ups.get(key), simulated.speed_ups.get(key)
+    downs = measured.slowdowns.get(key), simulated.slowdowns.get(key)
+    return Compared(
+        partition_labels=key.partition_labels,
+        cuts=key.cuts,
+        pool=key.pool,
+        workers=key.workers,
+        policy=key.policy,
+        cancel=key.cancel,
+        reconstruction=key.reconstruction,
+        chunk=key.chunk,
+        window=key.window,
+        stragglers=key.stragglers,
+        machines=key.machines,
+        straggler_probability=key.straggler_probability,
+        straggler_delay_s=key.straggler_delay_s,
+        is_prediction=is_prediction,
+        is_extrapolated=virtual.is_extrapolated,
+        queries=real.queries,
+        measured_makespan_s=real.makespan_s,
+        measured_spread=(real.highest_s - real.lowest_s) / real.makespan_s,
+        simulated_makespan_s=virtual.makespan_s,
+        makespan_error=virtual.makespan_s / real.makespan_s - 1,
+        measured_speed_up=ups[0],
+        simulated_speed_up=ups[1],
+        speed_up_error=_error(*ups),
+        measured_shares=real.stage_shares,
+        simulated_shares=virtual.stage_shares,
+        measured_slowdown=downs[0],
+        simulated_slowdown=downs[1],
+        slowdown_error=_error(*downs),
+    )
+
+
+def _error(measured: float | None, simulated: float | None) -> float | None:
+    return simulated / measured - 1 if measured and simulated else None
 
 
 def _error_summaries(compared: Sequence[Compared]) -> Iterable[ErrorSummary]:

@@ -60,6 +60,11 @@ class Configuration(NamedTuple):
         """The same with one worker: what speed-up is measured against."""
         return self._replace(workers=1)
 
+    @property
+    def undisturbed(self) -> Configuration:
+        """The same without stragglers: what their slowdown is measured against."""
+        return self._replace(straggler_probability=0.0, straggler_delay_s=0.0, stragglers="")
+
 
 def _policy(query: QueryRecord) -> str:
     usual = _default_parameters(query.policy)
@@ -158,4 +163,13 @@ def speed_ups(summaries: dict[Configuration, Summary]) -> dict[Configuration, fl
         key: summaries[key.alone].makespan_s / summary.makespan_s
         for key, summary in summaries.items()
         if key.alone in summaries and summary.makespan_s > 0
+    }
+
+
+def slowdowns(summaries: dict[Configuration, Summary]) -> dict[Configuration, float]:
+    """Makespan with stragglers over makespan without, where both were seen."""
+    return {
+        key: summary.makespan_s / summaries[key.undisturbed].makespan_s
+        for key, summary in summaries.items()
+        if key.stragglers and key.undisturbed in summaries
     }

@@ -7,6 +7,10 @@ simulated log is given.
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qcutsim.analysis import Comparison
 
 EXAMPLE = "qcutsim compare --measured study/run.jsonl --profile profile.json"
 
@@ -22,7 +26,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulated", nargs="+", default=[], metavar="LOG", help="logs simulated under the profile"
     )
+    parser.add_argument(
+        "--fail-above",
+        type=_part,
+        metavar="ERROR",
+        help="exit with 1 where the median absolute error of makespan or speed-up is larger, as "
+        "10%%",
+    )
     add_json_flag(parser)
+
+
+def _part(text: str) -> float:
+    """``10%`` or ``0.1``."""
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no error; expected 0 or more, as in 10%")
+    return number
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -30,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     from qcutsim.calibrate import load_profile
     from qcutsim.cli.output import naming_skipped, print_json, print_tables, progress, say
     from qcutsim.comparison import compare_logs
-    from qcutsim.report import comparison_table, error_table, table_notes
+    from qcutsim.report import comparison_table, error_table, share_table, table_notes
 
     with naming_skipped() as skipped, progress("cells") as on_progress:
         comparison = compare_logs(
@@ -43,5 +65,23 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(comparison)
     else:
-        print_tables(comparison_table(comparison), error_table(comparison))
+        print_tables(comparison_table(comparison), share_table(comparison), error_table(comparison))
         say(*table_notes(comparison))
+    if arguments.fail_above is not None:
+        _check(comparison, arguments.fail_above)
+
+
+def _check(comparison: Comparison, most: float) -> None:
+    """Raises ``QcutsimError`` where the simulation is further off than ``most``."""
+    from qcutsim.errors import QcutsimError
+
+    overall = next(summary for summary in comparison.summaries if summary.group == "all")
+    for what, error in (
+        ("makespan", overall.median_abs_error_makespan),
+        ("speed-up", overall.median_abs_error_speed_up),
+    ):
+        if error is not None and error > most:
+            raise QcutsimError(
+                f"{what} is off by {100 * error:.1f} % in median over {overall.configurations} "
+                f"configurations, more than --fail-above {100 * most:g}%"
+            )

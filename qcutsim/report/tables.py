@@ -98,6 +98,40 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
+def share_table(comparison: Comparison) -> Table:
+    """Stage shares and the slowdown by stragglers, measured beside simulated."""
+    shown = _varied(comparison.configurations)
+    has_stragglers = any(row.measured_slowdown is not None for row in comparison.configurations)
+    slowdown = ["slowdown meas.", "sim.", "error %"] if has_stragglers else []
+    table = make_table(
+        "Stage shares, measured / simulated",
+        "cuts",
+        "pool",
+        "workers",
+        *shown,
+        "stragglers",
+        *(f"{stage} %" for stage in STAGES),
+        *slowdown,
+    )
+    for row in comparison.configurations:
+        shares = zip(row.measured_shares, row.simulated_shares, strict=True)
+        ratios = [
+            _number(row.measured_slowdown),
+            _number(row.simulated_slowdown),
+            _percent(row.slowdown_error, signed=True),
+        ]
+        table.add_row(
+            str(row.cuts),
+            escape(row.pool),
+            f"{row.workers}{'*' if row.is_prediction else ' '}",
+            *(escape(str(getattr(row, name))) for name in shown),
+            escape(row.stragglers) or "-",
+            *(f"{100 * real:.1f} / {100 * virtual:.1f}" for real, virtual in shares),
+            *(ratios if has_stragglers else ()),
+        )
+    return table
+
+
 def error_table(comparison: Comparison) -> Table:
     """Absolute errors by group."""
     table = make_table(

@@ -25,6 +25,8 @@ from qcutsim.analysis import (
     speed_ups,
     summarise,
 )
+from qcutsim.calibrate import save_profile
+from qcutsim.cli import main
 from qcutsim.errors import InputError, LogError
 from qcutsim.records import QueryRecord
 
@@ -273,3 +275,45 @@ def test_a_simulated_log_given_is_compared_as_it_is(measured_log, tmp_path):
         compare_logs([measured_log], profile=other, simulated=[simulated])
     with pytest.raises(LogError, match="holds a simulated run; give measured logs"):
         compare_logs([simulated], profile=profile)
+
+
+def test_slowdown_by_stragglers_and_stage_shares_are_exact():
+    """Stragglers make 10 s 15 s where measured, 8 s 16 s where simulated."""
+    late = {"straggler_probability": 0.1, "straggler_delay_s": 0.5}
+    stages = {"partition_s": 1.0, "generate_s": 1.0, "execute_s": 4.0, "reconstruct_s": 2.0}
+    found = compare_queries(
+        [timed(10.0, **stages), timed(15.0, **late)],
+        [timed(8.0), timed(16.0, **late, **stages)],
+        {},
+    )
+    usual, slow = found.configurations
+    assert usual.measured_shares == slow.simulated_shares == (0.125, 0.125, 0.5, 0.25)
+    assert (usual.measured_slowdown, usual.slowdown_error) == (None, None)
+    assert (slow.measured_slowdown, slow.simulated_slowdown) == (1.5, 2.0)
+    assert slow.slowdown_error == pytest.approx(1 / 3)
+
+
+def test_a_slowdown_needs_the_same_configuration_without_stragglers():
+    late = {"straggler_probability": 0.1, "straggler_delay_s": 0.5}
+    queries = [timed(10.0, workers=2), timed(15.0, workers=4, **late)]
+    found = compare_queries(queries, queries, {})
+    assert [row.measured_slowdown for row in found.configurations] == [None, None]
+
+
+def test_the_command_fails_where_the_simulation_is_further_off_than_asked(
+    measured_log, tmp_path, capsys
+):
+    profile = tmp_path / "profile.json"
+    save_profile(make_profile(), profile)
+    command = ["compare", "--measured", str(measured_log), "--profile", str(profile)]
+    assert main(command) == 0
+    assert "Stage shares, measured / simulated" in capsys.readouterr().out
+    assert main([*command, "--fail-above", "1000%"]) == 0
+    capsys.readouterr()
+    assert main([*command, "--fail-above", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "% in median over 12 configurations, more than --fail-above 0%" in said
+    for wrong in ("-1", "much", "inf"):
+        with pytest.raises(SystemExit, match="2"):
+            main([*command, "--fail-above", wrong])
+        assert f"{wrong!r} is no error" in capsys.readouterr().err
