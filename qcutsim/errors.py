@@ -26,7 +26,15 @@ class InputError(QcutsimError):
 
 
 class ScenarioError(InputError):
-    """A scenario file cannot be used."""
+    """A scenario file, or what it asks for, is wrong.
+
+    Attributes:
+        problems: all that was found, each as ``file:line:column: what``.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class LogError(InputError):

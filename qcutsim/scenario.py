@@ -19,6 +19,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -30,7 +31,7 @@ from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
-from qcutsim.yamlfile import Path_, YamlFile, convert, load_yaml
+from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml
 
 _LARGEST_SEED = 2**63 - 1
 _MOST_REPLICATIONS = 1_000_000
@@ -112,20 +113,24 @@ def load_scenario(
             f"replications: {replications} was given to replace the one in {path}; expected a "
             f"whole number from 1 to {_MOST_REPLICATIONS}"
         )
-    file = load_yaml(Path(path))
+    problems = Problems(Path(path))
+    try:
+        file = load_yaml(Path(path))
+    except ScenarioError as error:
+        problems.add(*error.problems)
+        problems.raise_any()
+        raise
     if not isinstance(file.data, dict):
         raise ScenarioError(f"{file.where(())}: a scenario is a mapping that begins 'name: ...'")
     known_head = {f.encode_name for f in msgspec.structs.fields(_Head)}
     known_cell = {f.encode_name for f in msgspec.structs.fields(Cell)}
-    for name in file.data:
-        if name not in known_head | known_cell | {"sweep"}:
-            allowed = ", ".join(sorted(known_head | known_cell | {"sweep"}))
-            raise ScenarioError(
-                f"{file.where((name,))}: {name}: unknown field; allowed here: {allowed}"
-            )
-    head = convert(file, {k: v for k, v in file.data.items() if k in known_head}, _Head)
+    _refuse_unknown(file, sorted(known_head | known_cell | {"sweep"}), problems)
+    head = _Head(name="")
+    with problems:
+        head = convert(file, {k: v for k, v in file.data.items() if k in known_head}, _Head)
     base = {k: v for k, v in file.data.items() if k in known_cell}
-    cells = tuple(_cells(file, base))
+    cells = tuple(_cells(file, base, problems))
+    problems.raise_any()
     return Scenario(
         name=head.name,
         seed=head.seed if seed is None else seed,
@@ -136,23 +141,43 @@ def load_scenario(
     )
 
 
-def _cells(file: YamlFile, base: dict[str, Any]) -> Iterator[Cell]:
+def _refuse_unknown(file: YamlFile, allowed: list[str], problems: Problems) -> None:
+    for name in file.data:
+        if name not in allowed:
+            near = get_close_matches(name, allowed, 1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            problems.add(
+                f"{file.where((name,))}: {name}: unknown field; allowed here: "
+                f"{', '.join(allowed)}{meant}"
+            )
+
+
+def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator[Cell]:
+    axes: list[list[dict[str, tuple[Any, Path_]]]] = []
+    with problems:
+        for number in range(len(_axes(file))):
+            axes.append([])
+            with problems:
+                axes[-1] = _axis(file, number)
     seen: set[str] = set()
-    for choice in itertools.product(*(_axis(file, i) for i in range(len(_axes(file))))):
+    for choice in itertools.product(*axes):
         data = copy.deepcopy(base)
         origin: dict[Path_, Path_] = {}
-        for setting in choice:
-            for dotted, (value, at) in setting.items():
-                _assign(file, data, dotted, value, at)
-                origin[tuple(dotted.split("."))] = at
-        cell = _cell(file, data, origin)
-        if cell.key in seen:
-            raise ScenarioError(
-                f"{file.where(('sweep',))}: sweep: two of its cells are the same configuration; "
-                "remove the value that stands twice"
-            )
-        seen.add(cell.key)
-        yield cell
+        with problems:
+            for setting in choice:
+                for dotted, (value, at) in setting.items():
+                    _assign(file, data, dotted, value, at)
+                    origin[tuple(dotted.split("."))] = at
+            cell = _cell(file, data, origin, problems)
+            if cell is None:
+                continue
+            if cell.key in seen:
+                raise ScenarioError(
+                    f"{file.where(('sweep',))}: sweep: two of its cells are the same "
+                    "configuration; remove the value that stands twice"
+                )
+            seen.add(cell.key)
+            yield cell
 
 
 def _axes(file: YamlFile) -> list[Any]:
@@ -250,7 +275,10 @@ def _assign(file: YamlFile, data: dict[str, Any], dotted: str, value: Any, at: P
     target[last] = value
 
 
-def _cell(file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_]) -> Cell:
+def _cell(
+    file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_], problems: Problems
+) -> Cell | None:
+    """The cell of these values; ``None``: something is wrong with them."""
     marks = dict(file.marks)
     values = YamlFile(file.path, data, marks)
     for field, at in origin.items():
@@ -269,13 +297,18 @@ def _cell(file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_]) -> C
     if isinstance(data.get("policy"), str):
         data["policy"] = {"kind": data["policy"]}
     if "policy" in data:
-        _check_policy(values, data["policy"])
+        is_known = False
+        with problems:
+            _check_policy(values, data["policy"])
+            is_known = True
+        if not is_known:  # to see what else is wrong
+            data["policy"] = {"kind": "eager"}
     check_worker_count(values, data.get("pool"))
     cell = convert(values, data, Cell)
-    _check_workload(values, cell)
-    _check_workers(values, cell)
+    wrong = [*_check_workload(values, cell), *_check_workers(values, cell)]
+    problems.add(*wrong)
     check_simulated_only(values, cell)
-    return cell
+    return None if wrong else cell
 
 
 def _check_policy(values: YamlFile, policy: Any) -> None:
@@ -292,82 +325,83 @@ def _check_policy(values: YamlFile, policy: Any) -> None:
     convert(values, policy, model, ("policy",))
 
 
-def _check_workload(values: YamlFile, cell: Cell) -> None:
+def _check_workload(values: YamlFile, cell: Cell) -> Iterator[str]:
     work = cell.workload
     observable = values.where(("workload", "observable"))
     if not work.observable or set(work.observable) - set("IXYZ"):
-        raise ScenarioError(
+        yield (
             f"{observable}: workload.observable: expected Pauli letters I, X, Y, Z, "
             f"found {work.observable!r}"
         )
+        return
     if len(work.partition_labels) != len(work.observable):
-        raise ScenarioError(
+        yield (
             f"{values.where(('workload', 'partition_labels'))}: workload.partition_labels: "
             f"{work.partition_labels!r} has {len(work.partition_labels)} letters, "
             f"the observable {work.observable!r} has {len(work.observable)} qubits; "
             "give one letter a qubit"
         )
     if work.dataset == "iris" and len(work.observable) != 4:
-        raise ScenarioError(
+        yield (
             f"{observable}: workload.observable: {work.observable!r} has "
             f"{len(work.observable)} qubits; Iris has 4 features, one a qubit: give 4 letters"
         )
     known = {point.name for point in entry_points(group="qcutsim.reconstructions")}
     if work.reconstruction is not None and work.reconstruction not in known:
-        raise ScenarioError(
+        yield (
             f"{values.where(('workload', 'reconstruction'))}: workload.reconstruction: found "
             f"{work.reconstruction!r}; allowed: {', '.join(sorted(known))}"
         )
     for name in ("reconstruction", "chunk"):
         if work.pipeline == "upstream" and getattr(work, name) is not None:
-            raise ScenarioError(
+            yield (
                 f"{values.where(('workload', name))}: workload.{name}: belongs to "
                 "'pipeline: planned'; the pipeline 'upstream' does it as the library does"
             )
 
 
-def _check_workers(values: YamlFile, cell: Cell) -> None:
+def _check_workers(values: YamlFile, cell: Cell) -> Iterator[str]:
     pool, stragglers = cell.pool, cell.stragglers
     modes = CANCEL_MODES[pool.kind]
     if pool.cancel is not None and pool.cancel not in modes:
-        raise ScenarioError(
+        yield (
             f"{values.where(('pool', 'cancel'))}: pool.cancel: a pool of kind {pool.kind!r} cannot "
             f"{pool.cancel!r}; allowed: {', '.join(modes)}"
         )
     if pool.kind == "inline" and cell.timeout_s is not None:
-        raise ScenarioError(
+        yield (
             f"{values.where(('timeout_s',))}: timeout_s: an inline pool cannot give a task up; "
             "take 'kind: threads' or 'kind: processes'"
         )
     if pool.kind == "inline" and pool.workers > 1:
-        raise ScenarioError(
+        yield (
             f"{values.where(('pool', 'workers'))}: pool.workers: an inline pool has one worker, "
             f"found {pool.workers}; take 'kind: threads' or 'kind: processes'"
         )
     is_delayed = stragglers.delay_s > 0 or stragglers.distribution is not None
     if stragglers.probability > 0 and not is_delayed:
-        raise ScenarioError(
+        yield (
             f"{values.where(('stragglers', 'probability'))}: stragglers.probability: says how "
             "often there is a delay, and nothing says how long: give 'delay_s' or 'distribution'"
         )
     if stragglers.distribution is not None:
         where = values.where(("stragglers", "distribution"))
         if stragglers.delay_s:
-            raise ScenarioError(
+            yield (
                 f"{where}: stragglers.distribution: 'delay_s' says the delay already; give one of "
                 "them"
             )
         try:
             frozen_distribution(stragglers.distribution)
         except InputError as error:
-            raise ScenarioError(f"{where}: stragglers.distribution: {error}") from None
+            yield f"{where}: stragglers.distribution: {error}"
     if cell.window > 1 and cell.arrivals.kind != "sequence":
-        raise ScenarioError(
+        yield (
             f"{values.where(('window',))}: window: goes with 'arrivals.kind: sequence'; queries "
             "that come by themselves do not wait for each other"
         )
     if (cell.arrivals.kind == "poisson") != (cell.arrivals.rate_per_s is not None):
-        raise ScenarioError(
+        yield (
             f"{values.where(('arrivals',))}: arrivals: 'rate_per_s' goes with 'kind: poisson', "
             "and only with it"
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -17,11 +21,15 @@ from qcutsim.errors import ScenarioError
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
 
+MOST_PROBLEMS = 20
+"""So many are shown of one file."""
+
 MOST_VALUES = 100_000
 """A scenario with more values is a mistake, or an alias bomb."""
 
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
+_PLACE = re.compile(r"(\d+):(\d+): ")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -130,28 +138,110 @@ def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
     """Turn ``data`` (the part of ``file`` under ``prefix``) into ``model``.
 
     Raises:
-        ScenarioError: names file, line, column, field, the value, and what is allowed.
+        ScenarioError: names file, line, column, field, the value, and what is allowed, of each
+            value that is wrong.
     """
-    try:
-        return msgspec.convert(data, model)
-    except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$")
-        at = prefix + _steps(place.rstrip("`"))
-        if unknown := _UNKNOWN.search(problem):
-            at = (*at, unknown[1])
-            problem = f"unknown field; allowed here: {_allowed(model, at[len(prefix) : -1])}"
-        elif missing := _MISSING.search(problem):
-            at = (*at, missing[1])
-            problem = "missing; it has no default"
-        else:
-            found = file.value(at)
-            problem = problem if found is None else f"{problem}, found {found!r}"
-            options = _type_at(model, at[len(prefix) :])
-            if get_origin(options) is Literal:
-                allowed = ", ".join(map(repr, get_args(options)))
-                problem = f"found {found!r}; allowed: {allowed}"
-        name = ".".join(str(step) for step in at) or "the file"
-        raise ScenarioError(f"{file.where(at)}: {name}: {problem}") from None
+    problems: dict[Path_, str] = {}
+    left = copy.deepcopy(data)
+    while True:
+        try:
+            converted = msgspec.convert(left, model)
+        except msgspec.ValidationError as error:
+            at, problem = _explain(file, model, prefix, str(error))
+            # What was wrong is taken out to find what else is; then it is missing, of course.
+            if at in problems or not _take_out(left, at[len(prefix) :]):
+                problems.setdefault(at, problem)
+                break
+            problems[at] = problem
+            continue
+        if not problems:
+            return converted
+        break
+    raise ScenarioError(
+        *(
+            f"{file.where(at)}: {'.'.join(map(str, at)) or 'the file'}: {problem}"
+            for at, problem in problems.items()
+        )
+    )
+
+
+def _explain(file: YamlFile, model: Any, prefix: Path_, message: str) -> tuple[Path_, str]:
+    """Where it is wrong, and what."""
+    problem, _, place = message.partition(" - at `$")
+    at = prefix + _steps(place.rstrip("`"))
+    if unknown := _UNKNOWN.search(problem):
+        allowed = _allowed(model, at[len(prefix) :])
+        near = difflib.get_close_matches(unknown[1], allowed, 1)
+        meant = f"; did you mean '{near[0]}'?" if near else ""
+        problem = f"unknown field; allowed here: {', '.join(allowed)}{meant}"
+        return (*at, unknown[1]), problem
+    if missing := _MISSING.search(problem):
+        return (*at, missing[1]), "missing; it has no default"
+    found = file.value(at)
+    problem = problem if found is None else f"{problem}, found {found!r}"
+    options = _type_at(model, at[len(prefix) :])
+    if get_origin(options) is Literal:
+        problem = f"found {found!r}; allowed: {', '.join(map(repr, get_args(options)))}"
+    return at, problem
+
+
+def _take_out(data: Any, at: Path_) -> bool:
+    """Remove a value of a mapping; returns whether there was one."""
+    *parents, last = at or ("",)
+    for parent in parents:
+        if not (isinstance(data, dict) and parent in data):
+            return False
+        data = data[parent]
+    return isinstance(data, dict) and data.pop(last, msgspec.UNSET) is not msgspec.UNSET
+
+
+class Problems:
+    """Collects what is wrong with a file: within ``with problems:`` an error is noted, not raised.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[str, None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, ScenarioError):
+            return False
+        self.add(*error.problems)
+        return True
+
+    def add(self, *problems: str) -> None:
+        """Note what is wrong; the same only once."""
+        self._found.update(dict.fromkeys(problems))
+
+    def raise_any(self) -> None:
+        """Raises ``ScenarioError`` with all of them, each with its line and a caret, if any."""
+        if not self._found:
+            return
+        lines: list[str] = []
+        with suppress(OSError):
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = list(self._found)[:MOST_PROBLEMS]
+        problems = [_pointed_at(problem, f"{self._path}:", lines) for problem in shown]
+        more = len(self._found) - len(shown)
+        if more:
+            problems.append(f"{self._path}: and {more} more of them")
+        raise ScenarioError(*problems)
+
+
+def _pointed_at(problem: str, start: str, lines: Sequence[str]) -> str:
+    """The problem, and below it the line it is about with a caret."""
+    place = _PLACE.match(problem, len(start)) if problem.startswith(start) else None
+    if place is None or int(place[1]) > len(lines):
+        return problem
+    line, column = lines[int(place[1]) - 1], int(place[2])
+    before = "".join(char if char == "\t" else " " for char in line[: column - 1])
+    return f"{problem}\n    {line}\n    {before}^"
 
 
 def _steps(place: str) -> Path_:
@@ -179,8 +269,8 @@ def _bare(model: Any) -> Any:
     return model
 
 
-def _allowed(model: Any, at: Path_) -> str:
+def _allowed(model: Any, at: Path_) -> list[str]:
     found = _type_at(model, at)
     names = [f.encode_name for f in msgspec.structs.fields(found)]
     tag = found.__struct_config__.tag_field
-    return ", ".join([*([tag] if tag else []), *names])
+    return [*([tag] if tag else []), *names]

@@ -64,7 +64,10 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[list[
         assert main(arguments) == 2
         said = capsys.readouterr()
         assert said.out == ""
-        assert said.err.count("\n") == 1
+        # One line, and below it that of the file with a caret where it has one.
+        _, *below = said.err.splitlines()
+        assert all(line.startswith("    ") for line in below)
+        assert not below or below[-1].strip() == "^"
         assert said.err.startswith(f"qcutsim {arguments[0]}: ")
         assert files(folder) == before
         return said.err.strip().removeprefix(f"qcutsim {arguments[0]}: ")

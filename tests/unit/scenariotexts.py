@@ -19,10 +19,10 @@ def load(folder: Path, text: str, **options: int) -> Scenario:
 
 
 def refusal(folder: Path, text: str) -> str:
-    """The message, less the folder."""
+    """What is wrong, less the folder and the line with a caret below."""
     with pytest.raises(ScenarioError) as raised:
         load(folder, text)
     message = str(raised.value)
     assert message.startswith(f"{folder}/")
-    assert "\n" not in message
-    return message.removeprefix(f"{folder}/")
+    assert len(raised.value.problems) == 1, message
+    return message.splitlines()[0].removeprefix(f"{folder}/")

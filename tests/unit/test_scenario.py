@@ -345,3 +345,63 @@ def test_every_scenario_that_comes_with_qcutsim_loads(path):
     scenario = load_scenario(path)
     assert scenario.cells
     assert Scenario.from_resolved(scenario.resolved()).key == scenario.key
+
+
+def test_all_that_is_wrong_is_said_at_once_each_below_its_line_with_a_caret(tmp_path):
+    text = """name: 7
+sed: 1
+workload: {partition_labels: AABB, observable: QQQQ, shot: 0}
+pool: {kind: thread, workers: none}
+policy: {kind: batched, size: 0, loop: ajar}
+sweep:
+  - queries: [1, 0]
+  - window: [1, 2]
+    timeout_s: [1]
+"""
+    with pytest.raises(ScenarioError) as raised:
+        load(tmp_path, text)
+    found = [problem.splitlines() for problem in raised.value.problems]
+    assert [lines[0].removeprefix(f"{tmp_path}/") for lines in found] == [
+        "s.yaml:2:1: sed: unknown field; allowed here: arrivals, name, policy, pool, queries, "
+        "repetitions, replications, seed, stragglers, sweep, timeout_s, training, window, "
+        "workload; did you mean 'seed'?",
+        "s.yaml:1:1: name: Expected `str`, got `int`, found 7",
+        "s.yaml:8:5: sweep: fields of one axis vary together and need lists of the same length; "
+        "found lengths 1, 2",
+    ]
+    assert [lines[1:] for lines in found] == [
+        ["    sed: 1", "    ^"],
+        ["    name: 7", "    ^"],
+        ["      - window: [1, 2]", "        ^"],
+    ]
+
+
+def test_what_is_wrong_in_several_cells_is_said_once_and_every_field_has_its_own(tmp_path):
+    text = """name: a
+workload: {partition_labels: AABB, shot: 0}
+pool: {kind: thread, workers: none}
+policy: {kind: batched, size: 0, loop: ajar}
+sweep:
+  - queries: [1, 0]
+  - window: [1, 2]
+"""
+    with pytest.raises(ScenarioError) as raised:
+        load(tmp_path, text)
+    places = [problem.split(": ")[:2] for problem in raised.value.problems]
+    assert [(place.removeprefix(f"{tmp_path}/s.yaml:"), field) for place, field in places] == [
+        ("4:25", "policy.size"),
+        ("4:34", "policy.loop"),
+        ("2:36", "workload.shot"),
+        ("3:8", "pool.kind"),
+        ("3:22", "pool.workers"),
+        ("6:18", "queries"),
+    ]
+
+
+def test_of_very_many_problems_the_first_are_shown_and_the_rest_counted(tmp_path):
+    text = "name: a\nworkload: {partition_labels: AABB}\n"
+    text += "".join(f"unknown{number}: 1\n" for number in range(50))
+    with pytest.raises(ScenarioError) as raised:
+        load(tmp_path, text)
+    assert len(raised.value.problems) == 21
+    assert raised.value.problems[-1] == f"{tmp_path}/s.yaml: and 30 more of them"
