@@ -37,7 +37,16 @@ _LARGEST_SEED = 2**63 - 1
 _MOST_REPLICATIONS = 1_000_000
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a scenario says of all of its cells.
+
+    Args:
+        name: of the study.
+        seed: of everything random.
+        repetitions: interleaved rounds over all cells.
+        replications: independent draws of the service times of each query, in simulations only.
+    """
+
     name: str
     seed: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_SEED)] = 0
     repetitions: AtLeastOne = 1
@@ -88,7 +97,7 @@ class Scenario:
             )
         try:
             head = {name: value for name, value in data.items() if name != "cells"}
-            known = msgspec.convert(head, _Head)
+            known = msgspec.convert(head, Head)
             cells = msgspec.convert(data.get("cells"), tuple[Cell, ...])
         except msgspec.ValidationError as error:
             raise ScenarioError(f"the scenario in the log cannot be used: {error}") from None
@@ -122,12 +131,12 @@ def load_scenario(
         raise
     if not isinstance(file.data, dict):
         raise ScenarioError(f"{file.where(())}: a scenario is a mapping that begins 'name: ...'")
-    known_head = {f.encode_name for f in msgspec.structs.fields(_Head)}
+    known_head = {f.encode_name for f in msgspec.structs.fields(Head)}
     known_cell = {f.encode_name for f in msgspec.structs.fields(Cell)}
     _refuse_unknown(file, sorted(known_head | known_cell | {"sweep"}), problems)
-    head = _Head(name="")
+    head = Head(name="")
     with problems:
-        head = convert(file, {k: v for k, v in file.data.items() if k in known_head}, _Head)
+        head = convert(file, {k: v for k, v in file.data.items() if k in known_head}, Head)
     base = {k: v for k, v in file.data.items() if k in known_cell}
     cells = tuple(_cells(file, base, problems))
     problems.raise_any()

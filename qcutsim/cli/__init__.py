@@ -23,6 +23,7 @@ _COMMANDS = {
     "validate": "how far predictions are from measurements they were not made from",
     "trace": "write a log as a trace for Perfetto",
     "policies": "list the installed dispatch policies and their parameters",
+    "schema": "write the JSON Schema of scenario files, for editors",
     "shape": "export the workload shapes of a scenario, for simulation elsewhere",
 }
 
