@@ -7,6 +7,30 @@ from qcutsim.simulation.kernel.memory import Array
 
 
 @inlined
+def rise(
+    whole: Array,
+    real: Array,
+    keys: int,
+    numbers: int,
+    items: int,
+    place: int,
+    key: float,
+    number: int,
+) -> int:
+    """Move down what comes after an entry that rises from ``place``; returns where it belongs."""
+    while place > 0:
+        above = (place - 1) >> 1
+        other = real[keys + above]
+        if other < key or (other == key and whole[numbers + above] < number):
+            break
+        real[keys + place] = other
+        whole[numbers + place] = whole[numbers + above]
+        whole[items + place] = whole[items + above]
+        place = above
+    return place
+
+
+@inlined
 def push(
     whole: Array,
     real: Array,
@@ -22,16 +46,7 @@ def push(
 
     Returns the new size.
     """
-    place = size
-    while place > 0:
-        above = (place - 1) >> 1
-        other = real[keys + above]
-        if other < key or (other == key and whole[numbers + above] < number):
-            break
-        real[keys + place] = other
-        whole[numbers + place] = whole[numbers + above]
-        whole[items + place] = whole[items + above]
-        place = above
+    place = rise(whole, real, keys, numbers, items, size, key, number)
     real[keys + place] = key
     whole[numbers + place] = number
     whole[items + place] = item
@@ -51,15 +66,7 @@ def remove(
     """Take the entry at ``place`` out of a heap of ``size`` > 0; returns the new size."""
     size -= 1
     key, number, item = real[keys + size], whole[numbers + size], whole[items + size]
-    while place > 0:
-        above = (place - 1) >> 1
-        other_key = real[keys + above]
-        if other_key < key or (other_key == key and whole[numbers + above] < number):
-            break
-        real[keys + place] = other_key
-        whole[numbers + place] = whole[numbers + above]
-        whole[items + place] = whole[items + above]
-        place = above
+    place = rise(whole, real, keys, numbers, items, place, key, number)
     while True:
         below = 2 * place + 1
         if below >= size:
