@@ -141,9 +141,10 @@ def _service(
 ) -> FloatArray:
     classes = models.task_classes
     service: FloatArray = np.empty(len(classes))
-    begins = np.flatnonzero(np.diff(classes, prepend=-1))
-    if len(begins) <= 2 * len(models.tasks):  # tasks of a class stand together: no need to search
-        parts = [slice(*ends) for ends in pairwise([*begins.tolist(), len(classes)])]
+    changes = np.flatnonzero(classes[1:] != classes[:-1]) + 1
+    if len(changes) <= 2 * len(models.tasks):  # tasks of a class stand together: no need to search
+        bounds = [0, *changes.tolist(), len(classes)]
+        parts = [slice(*ends) for ends in pairwise(bounds) if ends[0] < ends[1]]
         of_parts = [(models.tasks[classes[part.start]], part) for part in parts]
     else:
         of_parts = [(scaled, classes == number) for number, scaled in enumerate(models.tasks)]
