@@ -6,6 +6,7 @@ every query and the whole life of every task.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,14 +15,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qcutsim.calibrate import PoolModel, QuantileTable, Sharing, TaskModel
+from qcutsim.calibrate import PoolModel, QuantileTable, Sharing, TaskModel, load_profile
 from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.dispatch import CancelMode, TaskKind
-from qcutsim.simulation import QueryDraws
+from qcutsim.records import Record
+from qcutsim.scenario import Scenario
+from qcutsim.simulation import QueryDraws, Simulation
 from qcutsim.simulation.block import Block, NumberedQuery
+from qcutsim.simulation.draws import draw_query
 from qcutsim.simulation.farm import SimulatedQuery
-from qcutsim.simulation.kernel import why_not
+from qcutsim.simulation.kernel import memory, why_not
 from qcutsim.simulation.kernel.engine import run_block
+from qcutsim.simulation.simulate import EngineName
+from qcutsim.stragglers import Stragglers
+
+PROFILE = Path(__file__).parents[2] / "calibration" / "iris-upstream.json"
 
 EXAMPLES = 400
 """Blocks of each policy; of speculation, where there is more to get wrong, three times as many."""
@@ -281,3 +289,30 @@ def test_what_the_compiled_engine_does_not_take_is_named(changes, reason):
     assert found.startswith(reason)
     assert why_not(cell, has_merges=True) == "merges beside the tasks"
     assert why_not(cell, is_learned=True) == "a learned rate of sharing"
+
+
+def test_where_timers_find_no_room_the_farm_takes_over(monkeypatch):
+    cell = Cell(
+        workload=Workload(partition_labels="AABB"),
+        pool=Pool(kind="dedicated", workers=16),
+        policy={"kind": "speculative", "slowdown": 2.0, "cap": 1.0},
+        stragglers=Stragglers(probability=0.3, delay_s=0.5),
+        queries=5,
+    )
+    profile = load_profile(PROFILE)
+    scenario = Scenario("timers", 3, 1, 1, (cell,))
+
+    def records(engine: EngineName) -> list[Record]:
+        return list(
+            Simulation(scenario, profile, engine=engine, with_tasks=True).cell_records(cell)
+        )
+
+    farm = records("simpy")
+    assert records("kernel") == farm
+    monkeypatch.setitem(memory._MOST_TIMERS, True, 0)
+    simulation = Simulation(scenario, profile)
+    _, models = simulation.look_up(cell)
+    draws = draw_query(models, cell, 3, repetition=0, index=0)
+    with pytest.raises(OverflowError, match="more timers than there is room for"):
+        run_block(cell, models.pool, [NumberedQuery(0, 0, 0, 0, None, draws)], with_runs=True)
+    assert records("kernel") == farm
