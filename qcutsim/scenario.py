@@ -3,13 +3,15 @@
 A scenario is one configuration and a ``sweep`` over it. The sweep is a list of axes that are
 crossed; each axis maps one or more dotted fields to lists of equal length that vary together. An
 axis may also be a list of parts, one after the other: each part maps fields to a value or to a
-list of values, and its lists are crossed::
+list of values, and its lists are crossed. In place of a list a range may stand
+(:mod:`qcutsim.ranges`)::
 
     sweep:
       - workload.partition_labels: [AAAA, AABB, ABBC]
         queries: [4, 4, 1]
       - - {pool.workers: [1, 2, 4]}
         - {pool.workers: 4, stragglers.probability: [0.05, 0.1]}
+      - window: {log: {from: 1, to: 16, steps: 5}}
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import msgspec
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
+from qcutsim.ranges import values_of
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml
@@ -209,23 +212,21 @@ def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
             f"{file.where(at)}: sweep: an axis maps fields to lists, "
             f"as in 'pool.workers: [1, 2, 4]', or is a list of parts; found {axis!r}"
         )
-    lengths = set()
+    lists: dict[str, list[tuple[Any, Path_]]] = {}
     for dotted, values in axis.items():
-        if not isinstance(values, list) or not values:
+        lists[dotted] = values_of(file, values, (*at, dotted))
+        if not lists[dotted]:
             raise ScenarioError(
-                f"{file.where((*at, dotted))}: sweep.{dotted}: expected a non-empty list, "
-                f"found {values!r}"
+                f"{file.where((*at, dotted))}: sweep.{dotted}: expected a non-empty list or a "
+                f"range, found {values!r}"
             )
-        lengths.add(len(values))
+    lengths = {len(values) for values in lists.values()}
     if len(lengths) > 1:
         raise ScenarioError(
             f"{file.where(at)}: sweep: fields of one axis vary together and need lists of the "
             f"same length; found lengths {', '.join(str(n) for n in sorted(lengths))}"
         )
-    return [
-        {dotted: (values[i], (*at, dotted, i)) for dotted, values in axis.items()}
-        for i in range(lengths.pop())
-    ]
+    return [{dotted: values[i] for dotted, values in lists.items()} for i in range(lengths.pop())]
 
 
 def _part(file: YamlFile, part: Any, at: Path_) -> list[dict[str, tuple[Any, Path_]]]:
@@ -242,12 +243,8 @@ def _part(file: YamlFile, part: Any, at: Path_) -> list[dict[str, tuple[Any, Pat
                 f"{file.where((*at, dotted))}: sweep.{dotted}: expected a value or a non-empty "
                 "list, found []"
             )
-        is_list = isinstance(values, list)
-        choices.append(
-            [(dotted, (v, (*at, dotted, i))) for i, v in enumerate(values)]
-            if is_list
-            else [(dotted, (values, (*at, dotted)))]
-        )
+        found = values_of(file, values, (*at, dotted)) or [(values, (*at, dotted))]
+        choices.append([(dotted, one) for one in found])
     return [dict(point) for point in itertools.product(*choices)]
 
 

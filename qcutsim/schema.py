@@ -10,6 +10,7 @@ import msgspec
 
 from qcutsim.cell import Cell
 from qcutsim.dispatch import policy_class, policy_kinds
+from qcutsim.ranges import SPACINGS, Range
 from qcutsim.scenario import Head
 
 SCHEMA_FILE = "scenario.schema.json"
@@ -25,12 +26,12 @@ def scenario_schema() -> dict[str, Any]:
     It knows fields, types, ranges and choices. What fields say together (as many partition labels
     as qubits) the commands check; so nothing is required here that a sweep may set.
     """
-    models = (Head, Cell, *(policy_class(kind).config for kind in policy_kinds()))
+    models = (Head, Cell, Range, *(policy_class(kind).config for kind in policy_kinds()))
     _, found = msgspec.json.schema_components(models, ref_template="#/$defs/{name}")
     definitions = {name: _described(definition) for name, definition in found.items()}
     head, cell = definitions.pop("Head"), definitions.pop("Cell")
     policies = [policy_class(kind).config.__name__ for kind in policy_kinds()]
-    for name in {*definitions} - {*policies, "Host"}:
+    for name in {*definitions} - {*policies, "Host", "Range"}:
         definitions[name].pop("required", None)  # a sweep may give it
     properties = head["properties"] | cell["properties"]
     properties["policy"] = {
@@ -47,15 +48,24 @@ def scenario_schema() -> dict[str, Any]:
     }
     fields = {"anyOf": [{"enum": _swept(properties, definitions)}, {"pattern": r"^policy\.\w+$"}]}
     lists = {"type": "array", "minItems": 1}
+    ranges = [
+        {
+            "type": "object",
+            "properties": {spacing: {"$ref": "#/$defs/Range"}},
+            "required": [spacing],
+            "additionalProperties": False,
+        }
+        for spacing in SPACINGS
+    ]
     definitions["Axis"] = {
-        "description": "Fields with lists of the same length, or a list of parts one after the "
-        "other.",
+        "description": "Fields with lists or ranges of the same length, or a list of parts one "
+        "after the other.",
         "anyOf": [
             {
                 "type": "object",
                 "minProperties": 1,
                 "propertyNames": fields,
-                "additionalProperties": lists,
+                "additionalProperties": {"anyOf": [lists, *ranges]},
             },
             lists | {"items": {"type": "object", "minProperties": 1, "propertyNames": fields}},
         ],

@@ -180,11 +180,11 @@ SWEEPS = {
     "an axis that is no mapping": ("sweep: [4]\n", "3:9: sweep: an axis maps fields to lists"),
     "no values": (
         "sweep:\n  - pool.workers: []\n",
-        "4:5: sweep.pool.workers: expected a non-empty list, found []",
+        "4:5: sweep.pool.workers: expected a non-empty list or a range, found []",
     ),
     "one value, no list": (
         "sweep:\n  - pool.workers: 4\n",
-        "4:5: sweep.pool.workers: expected a non-empty list, found 4",
+        "4:5: sweep.pool.workers: expected a non-empty list or a range, found 4",
     ),
     "lists of unequal length": (
         "sweep:\n  - pool.workers: [1, 2]\n    queries: [1, 2, 3]\n",

@@ -23,6 +23,9 @@ ACCEPTED = {
     "a policy with parameters": f"name: a\n{WORK}policy: {{kind: batched, size: 4, loop: open}}\n",
     "labels from the sweep": "name: a\nworkload: {shots: 10}\nsweep:\n"
     "  - workload.partition_labels: [AABB, ABBC]\n    queries: [1, 2]\n",
+    "ranges": f"name: a\n{WORK}sweep:\n"
+    "  - pool.workers: {log: {from: 1, to: 16, steps: 5}}\n"
+    "  - - {window: 2, workload.shots: {linear: {from: 100, to: 300, steps: 3}}}\n",
     "parts of an axis": f"name: a\n{WORK}sweep:\n  - - {{pool.workers: [1, 2]}}\n"
     "    - {pool.workers: 4, policy.kind: batched}\n",
 }
@@ -37,6 +40,8 @@ REFUSED = {
     "no such policy": f"name: a\n{WORK}policy: lazy\n",
     "a parameter of another policy": f"name: a\n{WORK}policy: {{kind: eager, size: 4}}\n",
     "a sweep over no field": f"name: a\n{WORK}sweep:\n  - pool.worker: [1, 2]\n",
+    "a range without an end": f"name: a\n{WORK}sweep:\n"
+    "  - pool.workers: {log: {from: 1, steps: 5}}\n",
     "an axis without a list": f"name: a\n{WORK}sweep:\n  - pool.workers: 4\n",
 }
 
