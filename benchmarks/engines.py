@@ -1,4 +1,4 @@
-"""How fast are the two engines, beside a bare heap in numba, and how large a query do they take?
+"""How fast are the two engines beside a bare heap and bare SimPy, how large a query do they take?
 
     python benchmarks/engines.py [--rounds 5] [--quick]
 
@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from engines_peer import heap_farm
+from engines_peer import heap_farm, simpy_farm
 
 from qcutsim.calibrate import CalibrationProfile, QuantileTable, load_profile
 from qcutsim.cell import Cell, Pool, Workload
@@ -75,16 +75,19 @@ def kernel_against_heap(rounds: int, tasks: int) -> None:
 
 def simpy_rates(rounds: int, sizes: tuple[int, ...]) -> None:
     for tasks in sizes:
-        rows: list[list[float]] = [[], [], []]
+        rows: list[list[float]] = [[], [], [], []]
+        service_s = stream(1, "benchmark").lognormal(-5, 0.5, tasks).tolist()
         for _ in range(rounds):
+            rows[3].append(tasks / timed(partial(simpy_farm, 8, service_s)))
             rows[0].append(tasks / timed(partial(farm_run, tasks, 8, None, 0.0)))
             rows[1].append(tasks / timed(partial(farm_run, tasks, 256, None, 0.0)))
             rows[2].append(tasks / timed(partial(farm_run, tasks, 8, SharedHost(2, 0.95), 1e-5)))
-        dedicated, wide, shared = rows
+        dedicated, wide, shared, bare = rows
         print(
             f"SimPy, {tasks:,} tasks: 8 dedicated {shown(dedicated)} /s, 256 dedicated "
             f"{shown(wide)} /s, 8 on a shared host with coordinator and stragglers "
-            f"{shown(shared)} /s"
+            f"{shown(shared)} /s, bare SimPy on 8 {shown(bare)} /s, ratio of 8 dedicated "
+            f"{shown([ours / peer for ours, peer in zip(dedicated, bare, strict=True)])}"
         )
 
 

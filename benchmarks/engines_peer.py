@@ -1,10 +1,12 @@
-"""The peer of the compiled engine: a heap of when workers are free, and nothing else."""
+"""The engines' peers: a heap of when workers are free, and SimPy workers, with nothing else."""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from typing import Any
 
+import simpy
 from numba import njit
 
 
@@ -18,3 +20,17 @@ def heap_farm(workers: int, service_s: Any) -> float:
         heapq.heapreplace(free_s, ends_s)
         end_s = max(end_s, ends_s)
     return end_s
+
+
+def simpy_farm(workers: int, service_s: list[float]) -> float:
+    """Makespan of the same in SimPy: workers that take the next task, no dispatcher, no records."""
+    env, waiting = simpy.Environment(), iter(service_s)
+
+    def work() -> Iterator[simpy.Event]:
+        for seconds in waiting:
+            yield env.timeout(seconds)
+
+    for _ in range(workers):
+        env.process(work())
+    env.run()
+    return float(env.now)

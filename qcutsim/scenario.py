@@ -21,7 +21,6 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -34,7 +33,7 @@ from qcutsim.errors import InputError, ScenarioError
 from qcutsim.ranges import values_of
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
-from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml
+from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unknown_field
 
 _LARGEST_SEED = 2**63 - 1
 _MOST_REPLICATIONS = 1_000_000
@@ -156,12 +155,7 @@ def load_scenario(
 def _refuse_unknown(file: YamlFile, allowed: list[str], problems: Problems) -> None:
     for name in file.data:
         if name not in allowed:
-            near = get_close_matches(name, allowed, 1)
-            meant = f"; did you mean '{near[0]}'?" if near else ""
-            problems.add(
-                f"{file.where((name,))}: {name}: unknown field; allowed here: "
-                f"{', '.join(allowed)}{meant}"
-            )
+            problems.add(f"{file.where((name,))}: {name}: {unknown_field(name, allowed)}")
 
 
 def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator[Cell]:

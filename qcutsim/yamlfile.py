@@ -165,16 +165,19 @@ def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
     )
 
 
+def unknown_field(name: str, allowed: Sequence[str]) -> str:
+    """What is wrong with a field of that name, and which one may have been meant."""
+    near = difflib.get_close_matches(name, allowed, 1)
+    meant = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown field; allowed here: {', '.join(allowed)}{meant}"
+
+
 def _explain(file: YamlFile, model: Any, prefix: Path_, message: str) -> tuple[Path_, str]:
     """Where it is wrong, and what."""
     problem, _, place = message.partition(" - at `$")
     at = prefix + _steps(place.rstrip("`"))
     if unknown := _UNKNOWN.search(problem):
-        allowed = _allowed(model, at[len(prefix) :])
-        near = difflib.get_close_matches(unknown[1], allowed, 1)
-        meant = f"; did you mean '{near[0]}'?" if near else ""
-        problem = f"unknown field; allowed here: {', '.join(allowed)}{meant}"
-        return (*at, unknown[1]), problem
+        return (*at, unknown[1]), unknown_field(unknown[1], _allowed(model, at[len(prefix) :]))
     if missing := _MISSING.search(problem):
         return (*at, missing[1]), "missing; it has no default"
     found = file.value(at)

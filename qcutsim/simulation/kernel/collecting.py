@@ -67,13 +67,7 @@ from qcutsim.simulation.kernel.speculation import copy_ended, copy_finished
 
 
 @inlined
-def collect(
-    whole: Array,
-    real: Array,
-    times: Array,
-    tasks: Array,
-    message: int,
-) -> None:
+def collect(whole: Array, real: Array, times: Array, tasks: Array, message: int) -> None:
     """Take in one message."""
     kind, what = message >> MESSAGE_BITS, message & ((1 << MESSAGE_BITS) - 1)
     if kind == TASK_ENDED:
@@ -127,13 +121,7 @@ def end_query(whole: Array, real: Array, times: Array, tasks: Array) -> None:
 
 
 @inlined
-def task_ended(
-    whole: Array,
-    real: Array,
-    times: Array,
-    tasks: Array,
-    what: int,
-) -> None:
+def task_ended(whole: Array, real: Array, times: Array, tasks: Array, what: int) -> None:
     """A copy of a task finished or was cancelled; its worker is idle."""
     task = what >> ATTEMPT_BITS
     run = task + (what & ((1 << ATTEMPT_BITS) - 1)) * whole[TOTAL]

@@ -29,12 +29,7 @@ COMES, PARTITIONS, GENERATES, EXECUTES, RECONSTRUCTS = range(5)
 
 
 @compiled
-def run_queries(
-    whole: Array,
-    real: Array,
-    times: Array,
-    tasks: Array,
-) -> None:
+def run_queries(whole: Array, real: Array, times: Array, tasks: Array) -> None:
     """Simulate queries, one after the other, until nothing is left to happen.
 
     Raises:
@@ -67,10 +62,8 @@ def next_stage(whole: Array, real: Array) -> None:
             compute(whole, real, real[stages + 1], NEXT_STAGE)
             return
     if whole[STAGE] == GENERATES:
-        real[row + GENERATE], whole[STAGE] = (
-            now_s - real[row + ARRIVED] - real[row + PARTITION],
-            EXECUTES,
-        )
+        whole[STAGE] = EXECUTES
+        real[row + GENERATE] = now_s - real[row + ARRIVED] - real[row + PARTITION]
         tell_coordinator(whole, real, IS_SUBMITTED, 0)
         return
     if whole[STAGE] == EXECUTES:
