@@ -24,6 +24,8 @@ _HOMES = {
     "load_scenario": "qcutsim.scenario",
     "read_queries": "qcutsim.logreader",
     "read_records": "qcutsim.logreader",
+    "read_results": "qcutsim.results",
+    "read_study": "qcutsim.study",
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
@@ -45,6 +47,8 @@ __all__ = [
     "load_scenario",
     "read_queries",
     "read_records",
+    "read_results",
+    "read_study",
     "run_quickstart",
     "run_scenario",
     "save_profile",
@@ -61,8 +65,9 @@ if TYPE_CHECKING:
     from qcutsim.logreader import read_queries, read_records
     from qcutsim.measure import run_scenario
     from qcutsim.quickstart import run_quickstart
+    from qcutsim.results import read_results
     from qcutsim.scenario import Scenario, load_scenario
-    from qcutsim.study import simulate_scenario
+    from qcutsim.study import read_study, simulate_scenario
     from qcutsim.validation import validate_logs
 
 

@@ -9,12 +9,19 @@ from qcutsim.errors import MissingExtraError
 _EXTRA_OF = {
     "matplotlib": "real",
     "opt_einsum": "real",
+    "pandas": "tables",
+    "pyarrow": "tables",
     "qiskit": "real",
     "qiskit_addon_cutting": "real",
     "qiskit_aer": "real",
     "sklearn": "real",
     "torch": "train",
 }
+
+
+def is_installed(package: str) -> bool:
+    """Whether there is such a package; it is not imported."""
+    return find_spec(package) is not None
 
 
 def require(*packages: str) -> None:
@@ -24,5 +31,5 @@ def require(*packages: str) -> None:
         MissingExtraError: names the first that is missing and the extra that brings it.
     """
     for package in packages:
-        if find_spec(package) is None:
+        if not is_installed(package):
             raise MissingExtraError(package, _EXTRA_OF[package])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from qcutsim.errors import InputError
 
 
-def write_whole(path: Path, data: bytes) -> Path:
-    """Write a file so that a reader sees the old one or the new one, never a part.
+@contextmanager
+def writing_whole(path: Path) -> Iterator[Path]:
+    """Gives the block a name to write to; afterwards the file is there whole, or as it was.
 
     Raises:
         InputError: it cannot be written; nothing is left behind.
@@ -17,12 +21,23 @@ def write_whole(path: Path, data: bytes) -> Path:
     if exists(temporary) and not temporary.is_file():
         raise InputError(f"{path}: cannot be written ({temporary} is in the way)")
     try:
-        temporary.write_bytes(data)
+        yield temporary
         temporary.replace(path)
     except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
         if temporary.is_file():
             temporary.unlink()
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Write a file so that a reader sees the old one or the new one, never a part.
+
+    Raises:
+        InputError: it cannot be written; nothing is left behind.
+    """
+    with writing_whole(path) as temporary:
+        temporary.write_bytes(data)
     return path
 
 
@@ -49,3 +64,26 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: cannot be made a folder ({error.strerror})") from error
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """While the block runs no other process (that asks) writes the file, which is made if need be.
+
+    Raises:
+        InputError: another one does, or the file cannot be opened.
+    """
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{path}: another process is writing it; wait for that, or give another --out"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -26,13 +27,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Origin of a result."""
+    """Origin of a result. ``code`` is a hash of qcutsim's own files, as they were then."""
 
     qcutsim: str
     python: str
     machine: Machine
     packages: dict[str, str]
     commit: str | None = None
+    code: str | None = None
 
 
 def usable_cores() -> int:
@@ -74,6 +76,16 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
+def _code() -> str:
+    """What results depend on: modules, and the shapes of workloads."""
+    root = Path(qcutsim.__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted([*root.rglob("*.py"), *root.glob("workloads/*.json")]):
+        digest.update(f"{path.relative_to(root)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _installed() -> dict[str, str]:
     versions = {}
     for name in _PACKAGES:
@@ -97,4 +109,5 @@ def collect_manifest() -> Manifest:
         ),
         packages=_installed(),
         commit=_commit(),
+        code=_code(),
     )

@@ -20,7 +20,7 @@ from qcutsim.cell import Pool as ConfiguredPool
 from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
-from qcutsim.files import exists, make_folder
+from qcutsim.files import exists, locked, make_folder
 from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
@@ -89,25 +89,23 @@ def run_scenario(
         The path of the log.
 
     Raises:
-        InputError: the scenario cannot be run for real, or ``out_dir`` holds another one's log.
+        InputError: the scenario cannot be run for real, ``out_dir`` holds the log of another one
+            or of another version of the code, or another process writes there.
         ExecutionError: a query failed; what was measured before is in the log.
         MissingExtraError: the extra ``real`` is not installed.
     """
     require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn")
     _check_runnable(scenario)
-    out = Path(out_dir)
-    log = out / LOG_NAME
-    done = _done_before(log, scenario)
-    todo = [planned for planned in _order(scenario) if planned.identity not in done]
-    total = len(todo) + len(done)
-    if todo:
-        make_folder(out)
-    on_progress(len(done), total)
-    if not todo:
-        return log
-    with LogWriter(log) as writer:
-        measurement = _Measurement(scenario, writer, log_events=log_events)
-        run_async(measurement.run(todo, len(done), total, on_progress))
+    log = make_folder(Path(out_dir)) / LOG_NAME
+    with locked(log):
+        done = _done_before(log, scenario)
+        todo = [planned for planned in _order(scenario) if planned.identity not in done]
+        total = len(todo) + len(done)
+        on_progress(len(done), total)
+        if todo:
+            with LogWriter(log) as writer:
+                measurement = _Measurement(scenario, writer, log_events=log_events)
+                run_async(measurement.run(todo, len(done), total, on_progress))
     return log
 
 
@@ -133,6 +131,12 @@ def _done_before(log: Path, scenario: Scenario) -> set[tuple[str, int, int]]:
                 f"{log}: holds a run of another scenario or seed "
                 f"({record.scenario.get('name')!r}, seed {record.seed}); "
                 "give another --out, or move it away"
+            )
+        if type(record) is RunRecord and record.manifest.code != collect_manifest().code:
+            raise LogError(
+                f"{log}: was measured by another version of qcutsim's code (it is "
+                f"{record.manifest.qcutsim}, {record.manifest.commit}); one log holds "
+                "measurements of one version: give another --out, or move it away"
             )
         if type(record) is QueryRecord and record.outcome == "ok" and not record.is_cold:
             done.add((record.cell, record.repetition, record.index))

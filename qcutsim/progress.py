@@ -37,11 +37,34 @@ def show_progress(title: str, console: Console) -> Iterator[ProgressCallback]:
 
 def _plain_lines(title: str, console: Console) -> ProgressCallback:
     last_s = float("-inf")
+    first: tuple[int, float] | None = None
 
     def update(done: int, total: int) -> None:
-        nonlocal last_s
-        if done == total or time.monotonic() - last_s >= _SECONDS_BETWEEN_LINES:
-            last_s = time.monotonic()
-            console.print(f"{title}: {done} of {total}", highlight=False)
+        nonlocal last_s, first
+        now_s = time.monotonic()
+        first = first or (done, now_s)
+        if done == total or now_s - last_s >= _SECONDS_BETWEEN_LINES:
+            last_s = now_s
+            left_s = seconds_left(done - first[0], total - done, now_s - first[1])
+            left = "" if left_s is None else f", about {_duration(left_s)} left"
+            console.print(f"{title}: {done} of {total}{left}", highlight=False)
 
     return update
+
+
+def seconds_left(done: int, left: int, elapsed_s: float) -> float | None:
+    """How long the rest takes at the pace so far; ``None``: nothing tells yet, or nothing is left.
+
+    Args:
+        done: since ``elapsed_s`` ago, without what an earlier process did.
+        left: to do.
+        elapsed_s: since then.
+    """
+    return elapsed_s / done * left if done > 0 and left > 0 else None
+
+
+def _duration(seconds: float) -> str:
+    """As ``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -22,7 +22,8 @@ from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.report import draw_speed_up
 from qcutsim.scenario import Scenario, load_scenario
 from qcutsim.simulation import Simulation
-from qcutsim.study import SIMULATED_NAME, Study, write_simulations
+from qcutsim.study import Study, read_study, write_simulations
+from qcutsim.studyfiles import SIMULATED_NAME, STATISTICS_NAME
 
 CALIBRATED_ON = "workers<=2"
 PROFILE_NAME = "profile.json"
@@ -89,8 +90,11 @@ def run_quickstart(
             Simulation(scenario, profile, extrapolate=True)
             for scenario in (measured_scenario, larger_scenario)
         ]
-        simulated_path = out / SIMULATED_NAME
-        study = write_simulations(simulations, simulated_path, progress)
+        for name in (SIMULATED_NAME, STATISTICS_NAME):
+            (out / name).unlink(missing_ok=True)
+        write_simulations(simulations, out, progress)
+        study = read_study(out)
+    simulated_path = out / SIMULATED_NAME
     with stage("3/4 comparing"):
         comparison = compare_logs([log], profile=profile, simulated=[simulated_path])
         comparison_path = write_whole(
@@ -115,7 +119,7 @@ def _refuse_foreign_files(out: Path) -> None:
     """What an earlier quickstart made is made anew; anything else is the user's."""
     if exists(out / LOG_NAME):
         return
-    for name in (PROFILE_NAME, SIMULATED_NAME, COMPARISON_NAME, FIGURE_NAME):
+    for name in (PROFILE_NAME, SIMULATED_NAME, STATISTICS_NAME, COMPARISON_NAME, FIGURE_NAME):
         if exists(out / name):
             raise InputError(
                 f"{out / name}: exists, and no {LOG_NAME} of a quickstart beside it; "

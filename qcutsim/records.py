@@ -165,6 +165,11 @@ Record = RunRecord | QueryRecord | TaskRecord | StepRecord | EventRecord
 _encoder = msgspec.json.Encoder()
 
 
+def encode_records(records: Iterable[Record]) -> bytes:
+    """Records as they stand in a log, a line each."""
+    return _encoder.encode_lines(list(records))
+
+
 class LogWriter:
     """Appends records to a file and flushes after each call of :meth:`write`.
 
@@ -192,7 +197,7 @@ class LogWriter:
             LogError: the disk is full, or the file cannot be written for another reason.
         """
         try:
-            self._file.write(_encoder.encode_lines(list(records)))
+            self._file.write(encode_records(records))
             self._file.flush()
         except OSError as error:
             raise LogError(f"{self.path}: cannot be written ({error.strerror})") from error
@@ -217,7 +222,7 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
     Raises:
         LogError: the disk is full, or the file cannot be written for another reason.
     """
-    lines = _encoder.encode_lines(list(records))
+    lines = encode_records(records)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:

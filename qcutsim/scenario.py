@@ -21,6 +21,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -325,6 +326,12 @@ def _check_policy(values: YamlFile, policy: Any) -> None:
     convert(values, policy, model, ("policy",))
 
 
+@cache
+def _reconstructions() -> frozenset[str]:
+    """Those installed, by name: none is loaded for a check."""
+    return frozenset(point.name for point in entry_points(group="qcutsim.reconstructions"))
+
+
 def _check_workload(values: YamlFile, cell: Cell) -> Iterator[str]:
     work = cell.workload
     observable = values.where(("workload", "observable"))
@@ -346,7 +353,7 @@ def _check_workload(values: YamlFile, cell: Cell) -> Iterator[str]:
             f"{observable}: workload.observable: {work.observable!r} has "
             f"{len(work.observable)} qubits; Iris has 4 features, one a qubit: give 4 letters"
         )
-    known = {point.name for point in entry_points(group="qcutsim.reconstructions")}
+    known = _reconstructions()
     if work.reconstruction is not None and work.reconstruction not in known:
         yield (
             f"{values.where(('workload', 'reconstruction'))}: workload.reconstruction: found "

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from rich.markup import escape
 from rich.table import Table
 
 from qcutsim.analysis import STAGES, Interval
 from qcutsim.report.tables import make_table
-from qcutsim.study import CellStatistics, Study
+from qcutsim.simulatedcell import CellStatistics
+from qcutsim.study import Study
 
 _RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window", "machines")
 
 
+MOST_ROWS = 200
+"""More are no table that anyone reads."""
+
+
 def study_tables(study: Study, title: str) -> list[Table]:
-    """Times with their intervals and stage shares, then the critical path."""
-    return [_times(study, title), _critical_path(study)]
+    """Times with their intervals and stage shares, then the critical path; of the first cells."""
+    shown = msgspec.structs.replace(study, cells=study.cells[:MOST_ROWS])
+    return [_times(shown, title), _critical_path(shown)]
 
 
 def _times(study: Study, title: str) -> Table:
@@ -88,7 +95,12 @@ def _machines(study: Study) -> list[str]:
 
 def study_notes(study: Study) -> Sequence[str]:
     """What to know of a study, a line each."""
-    lines = [f"machines {n}: {words}" for n, words in enumerate(_machines(study), start=1)]
+    shown = study.cells[:MOST_ROWS]
+    left_out = len(study.cells) - len(shown)
+    lines = [f"and {left_out:,} more cells; 'qcutsim export' writes them all"] if left_out else []
+    if study.missing:
+        lines.append(f"{study.missing:,} cells are not simulated yet; the same command goes on")
+    lines += [f"machines {n}: {words}" for n, words in enumerate(_machines(study), start=1)]
     engines = {(cell.engine, cell.engine_why) for cell in study.cells}
     lines += [f"engine {engine}: {why}" for engine, why in sorted(engines)]
     if study.substitutes:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import make_profile, make_scenario
 
-from qcutsim import read_queries, read_records
+from qcutsim import read_queries, read_records, read_study
 from qcutsim.calibrate import save_profile
 from qcutsim.cli import main
 from qcutsim.records import StepRecord, TaskRecord
@@ -144,6 +144,6 @@ def test_the_scenario_of_other_machines_can_be_simulated(tmp_path):
     scenario = root / "scenarios" / "machines.yaml"
     given = ["simulate", str(scenario), "--profile", str(profile), "--out", str(tmp_path / "new")]
     assert main(given) == 0
-    found = json.loads((tmp_path / "new" / "statistics.json").read_text())
-    assert len({cell["configuration"]["machines"] for cell in found["cells"]}) == 5
-    assert len(found["cells"]) == 6
+    cells = read_study(tmp_path / "new").cells
+    assert len({cell.configuration["machines"] for cell in cells}) == 5
+    assert len(cells) == 6

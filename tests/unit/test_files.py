@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from builders import make_profile, make_scenario
 
 from qcutsim.errors import InputError
-from qcutsim.files import exists, write_whole
-from qcutsim.simulation import Simulation
-from qcutsim.study import simulate_scenario, write_simulations
+from qcutsim.files import exists, locked, write_whole
 
 TOO_LONG = "x" * 300
 
@@ -37,40 +32,13 @@ def test_a_folder_in_the_way_of_a_file_is_named_and_left_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [part]
 
 
-def test_a_folder_in_the_way_of_a_simulation_is_named_and_left_alone(tmp_path):
-    part = tmp_path / "simulated.jsonl.part"
-    part.mkdir()
-    scenario = make_scenario(queries=1)
-    with pytest.raises(InputError, match=rf"cannot be written \({part} is in the way\)"):
-        simulate_scenario(scenario, make_profile(make_scenario()), tmp_path)
-    assert list(tmp_path.iterdir()) == [part]
-
-
-def test_an_interrupted_simulation_leaves_nothing_behind(tmp_path):
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    simulation = Simulation(make_scenario(queries=1), make_profile(make_scenario()))
-    with pytest.raises(KeyboardInterrupt):
-        write_simulations([simulation], tmp_path / "simulated.jsonl", interrupt)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_configuration_of_two_scenarios_is_simulated_once(tmp_path):
-    scenario, profile = make_scenario(queries=1), make_profile(make_scenario())
-    told: list[tuple[int, int]] = []
-    once = write_simulations([Simulation(scenario, profile)], tmp_path / "once.jsonl")
-    twice = write_simulations(
-        [Simulation(scenario, profile), Simulation(scenario, profile)],
-        tmp_path / "twice.jsonl",
-        lambda done, total: told.append((done, total)),
-    )
-    cells = len(scenario.cells)
-    assert told[-1] == (cells, cells)
-    assert len(twice.cells) == len(once.cells) == cells
-    once_lines, twice_lines = (count_lines(tmp_path / f"{n}.jsonl") for n in ("once", "twice"))
-    assert twice_lines == once_lines + 1  # the head of the second run
-
-
-def count_lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n")
+def test_a_file_that_is_being_written_is_nobody_elses(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with (
+        locked(path),
+        pytest.raises(InputError, match="another process is writing it"),
+        locked(path),
+    ):
+        pytest.fail("two hold the lock")
+    with locked(path):
+        assert path.read_bytes() == b""

@@ -28,6 +28,8 @@ PUBLIC = {
     "load_scenario": "qcutsim.scenario",
     "read_queries": "qcutsim.logreader",
     "read_records": "qcutsim.logreader",
+    "read_results": "qcutsim.results",
+    "read_study": "qcutsim.study",
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
@@ -47,7 +49,10 @@ HEAVY = {
 SLOW = {"scipy"}
 """Installed always; loaded only where something is fitted, or by numba where it simulates."""
 
-FITS_OR_SIMULATES = {"calibrate", "simulate", "compare"}
+TABLES = {"pandas", "pyarrow"}
+"""Loaded where results are written as Parquet."""
+
+FITS_OR_SIMULATES = {"calibrate", "simulate", "compare", "export"}
 
 REPORT = """
 import json
@@ -67,7 +72,7 @@ class Without:
         self._finder = finder
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY!r}:
+        if name.partition(".")[0] in {(HEAVY | TABLES)!r}:
             return None
         return self._finder.find_spec(name, path, target)
 
@@ -113,6 +118,7 @@ COMMANDS = {
     "calibrate": ["calibrate", "run.jsonl", "-o", "made.json"],
     "simulate": ["simulate", "s.yaml", "--profile", "profile.json", "--out", "simulated"],
     "compare": ["compare", "--measured", "run.jsonl", "--profile", "profile.json"],
+    "export": ["export", "run.jsonl", "-o", "queries.csv"],
     "policies": ["policies"],
 }
 
@@ -163,6 +169,7 @@ def test_a_command_without_real_queries_loads_nothing_heavy(command, folder):
     loaded = loaded_by(body, *COMMANDS[command], folder=folder)
     assert {"qcutsim", "msgspec"} <= loaded
     assert not loaded & (HEAVY if command in FITS_OR_SIMULATES else HEAVY | SLOW)
+    assert command == "simulate" or not loaded & TABLES
 
 
 def test_the_commands_without_real_queries_work_where_nothing_heavy_is_installed(folder):
