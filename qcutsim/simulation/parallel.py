@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from typing import TypeVar
 
 from qcutsim.errors import QcutsimError
@@ -30,12 +31,13 @@ def spread(function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("fork")
-    copies = []
+    copies: list[tuple[ForkProcess, Connection]] = []
     try:
         for place in range(processes):
             here, there = context.Pipe(duplex=False)
+            heard = [here, *(other for _, other in copies)]
             copy = context.Process(
-                target=_work, args=(function, jobs[place::processes], there), daemon=True
+                target=_work, args=(function, jobs[place::processes], there, heard), daemon=True
             )
             copy.start()
             there.close()
@@ -60,7 +62,11 @@ def spread(function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
             copy.join()
 
 
-def _work(function: Callable[[J], R], jobs: Sequence[J], there: Connection) -> None:
+def _work(
+    function: Callable[[J], R], jobs: Sequence[J], there: Connection, heard: Sequence[Connection]
+) -> None:
+    for here in heard:  # a pipe breaks, when the asking process is killed, once nobody holds it
+        here.close()
     for job in jobs:
         try:
             answer: tuple[R | None, Exception | None] = (function(job), None)
