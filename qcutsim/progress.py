@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
 
+Stage = Callable[[str], AbstractContextManager[ProgressCallback]]
+"""Opens a progress display for a step of that title."""
+
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 def no_progress(done: int, total: int) -> None:
     """Say nothing."""
+
+
+def quiet_stage(title: str) -> AbstractContextManager[ProgressCallback]:
+    """A step of which nothing is shown."""
+    return nullcontext(no_progress)
 
 
 @contextmanager

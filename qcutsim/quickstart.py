@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -18,9 +15,9 @@ from qcutsim.errors import InputError
 from qcutsim.extras import require
 from qcutsim.files import exists, write_whole
 from qcutsim.measure import LOG_NAME, run_scenario
-from qcutsim.progress import ProgressCallback, no_progress
+from qcutsim.packagedscenarios import packaged_scenario
+from qcutsim.progress import Stage, quiet_stage
 from qcutsim.report import draw_speed_up
-from qcutsim.scenario import Scenario, load_scenario
 from qcutsim.simulation import Simulation
 from qcutsim.study import Study, read_study, write_simulations
 from qcutsim.studyfiles import SIMULATED_NAME, STATISTICS_NAME
@@ -29,8 +26,6 @@ CALIBRATED_ON = "workers<=2"
 PROFILE_NAME = "profile.json"
 COMPARISON_NAME = "comparison.json"
 FIGURE_NAME = "speedup.png"
-
-Stage = Callable[[str], AbstractContextManager[ProgressCallback]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +40,11 @@ class QuickstartResult:
     files: tuple[Path, ...]
 
 
-def packaged_scenario(name: str, seed: int | None = None) -> Scenario:
-    """One of the scenarios that come with qcutsim."""
-    with resources.as_file(resources.files("qcutsim.scenarios") / f"{name}.yaml") as path:
-        return load_scenario(path, seed=seed)
-
-
-def _quiet(title: str) -> AbstractContextManager[ProgressCallback]:
-    return nullcontext(no_progress)
-
-
 def run_quickstart(
     out_dir: str | os.PathLike[str],
     *,
     seed: int | None = None,
-    stage: Stage = _quiet,
+    stage: Stage = quiet_stage,
 ) -> QuickstartResult:
     """Run real cut queries on Iris, calibrate on pools of 1 and 2, simulate, compare, draw.
 

@@ -14,6 +14,7 @@ from qcutsim.analysis.configurations import (
     STAGES,
     Configuration,
     Summary,
+    slowdowns,
     speed_ups,
     summarise,
 )
@@ -28,20 +29,33 @@ from qcutsim.analysis.evidence import (
     rank_policies,
 )
 from qcutsim.analysis.intervals import Interval, are_enough, half_width, interval
+from qcutsim.analysis.published import (
+    PUBLISHED_SHARES,
+    CoresUsed,
+    MidCircuitCost,
+    ReconstructionShare,
+    cores_used,
+    mid_circuit_cost,
+    reconstruction_shares,
+)
 from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
+    "PUBLISHED_SHARES",
     "STAGES",
     "Attribution",
     "Compared",
     "Comparison",
     "Configuration",
+    "CoresUsed",
     "ErrorSummary",
     "Errors",
     "Evidence",
     "Interval",
+    "MidCircuitCost",
     "Prediction",
     "Ranking",
+    "ReconstructionShare",
     "ScalingLaws",
     "Summary",
     "WorkerUse",
@@ -49,12 +63,16 @@ __all__ = [
     "are_enough",
     "attribute",
     "compare_queries",
+    "cores_used",
     "errors_of",
     "gather",
     "half_width",
     "interval",
+    "mid_circuit_cost",
     "rank_policies",
     "read_query_records",
+    "reconstruction_shares",
+    "slowdowns",
     "speed_ups",
     "summarise",
     "worker_use",

@@ -21,6 +21,7 @@ _COMMANDS = {
     "simulate": "simulate a scenario under a profile",
     "compare": "hold simulated times against measured ones",
     "validate": "how far predictions are from measurements they were not made from",
+    "reproduce": "the paper's questions on time: measured, simulated, explained",
     "export": "write results as CSV, Parquet or JSONL",
     "trace": "write a log as a trace for Perfetto",
     "policies": "list the installed dispatch policies and their parameters",

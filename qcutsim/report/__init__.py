@@ -6,6 +6,12 @@ from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tabl
 from qcutsim.report.figures import draw_speed_up
 from qcutsim.report.modelplots import draw_profile
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
+from qcutsim.report.reproduction import (
+    reproduction_lines,
+    reproduction_page,
+    reproduction_tables,
+)
+from qcutsim.report.reproductionfigures import draw_reproduction
 from qcutsim.report.study import study_notes, study_tables
 from qcutsim.report.tables import (
     comparison_table,
@@ -22,6 +28,7 @@ from qcutsim.report.trace import trace_of
 __all__ = [
     "comparison_table",
     "draw_profile",
+    "draw_reproduction",
     "draw_speed_up",
     "error_table",
     "evidence_lines",
@@ -31,6 +38,9 @@ __all__ = [
     "profile_notes",
     "profile_origin",
     "profile_tables",
+    "reproduction_lines",
+    "reproduction_page",
+    "reproduction_tables",
     "share_table",
     "stage_table",
     "study_notes",

@@ -44,9 +44,9 @@ _ROW_COLUMNS = (
 def evidence_tables(validation: Validation) -> list[Table]:
     """Every held-out configuration, then the errors of each part and of other methods."""
     return [
-        _as_table("Held-out configurations", _columns(validation), _rows(validation)),
-        _as_table("Absolute error", _ERROR_COLUMNS, _error_rows(validation)),
-        _as_table(
+        as_table("Held-out configurations", _columns(validation), _rows(validation)),
+        as_table("Absolute error", _ERROR_COLUMNS, _error_rows(validation)),
+        as_table(
             "Larger pools: absolute error beside other methods",
             _ERROR_COLUMNS[:6],
             (_error_cells(errors)[:6] for errors in validation.alternatives),
@@ -85,17 +85,17 @@ def evidence_page(validation: Validation) -> str:
         "## Errors",
         "Errors are |predicted / measured - 1|, of the medians over a configuration's queries; "
         "test-retest noise is how far the medians of its even and odd rounds are apart.",
-        _as_markdown(_ERROR_COLUMNS, _error_rows(validation)),
+        as_markdown(_ERROR_COLUMNS, _error_rows(validation)),
         "## Beside other methods",
         "On held-out configurations of two or more workers whose makespan with one worker was "
         "measured. The other methods start from that measurement, ours does not: independent "
         "workers divide what is parallel by their number; Amdahl's law, the universal scalability "
         "law and a power law are fitted to pools of 1 and 2 of the same work.",
-        _as_markdown(
+        as_markdown(
             _ERROR_COLUMNS[:6], (_error_cells(errors)[:6] for errors in validation.alternatives)
         ),
         "## Held-out configurations",
-        _as_markdown(_columns(validation), _rows(validation)),
+        as_markdown(_columns(validation), _rows(validation)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -156,14 +156,16 @@ def _error_cells(errors: Errors) -> tuple[str, ...]:
     )
 
 
-def _as_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def as_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Rows of text for the terminal."""
     table = make_table(title, *columns)
     for row in rows:
         table.add_row(*map(escape, row))
     return table
 
 
-def _as_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def as_markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of text for a page."""
     lines = [_line(columns), _line(["---"] * len(columns)), *map(_line, rows)]
     return "\n".join(lines)
 
