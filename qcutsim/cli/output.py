@@ -31,8 +31,13 @@ def print_json(data: Any) -> None:
     """Anything msgspec can encode, indented, on standard output."""
     import msgspec
 
+    print_text(msgspec.json.format(msgspec.json.encode(data)).decode())
+
+
+def print_text(text: str) -> None:
+    """Text on standard output, as it is."""
     with _standard_output():
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+        sys.stdout.write(text.rstrip("\n") + "\n")
         sys.stdout.flush()
 
 
