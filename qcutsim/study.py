@@ -110,6 +110,7 @@ def simulate_scenario(
     with_events: bool = False,
     extrapolate: bool = False,
     on_progress: ProgressCallback = no_progress,
+    on_cell: Callable[[CellStatistics], None] | None = None,
 ) -> tuple[Path, Study]:
     """Simulate every cell; write ``simulated.jsonl`` and ``statistics.json`` into ``out_dir``.
 
@@ -128,6 +129,7 @@ def simulate_scenario(
         with_events: also write what the dispatcher saw and decided.
         extrapolate: also simulate what lies outside the calibrated range; its records say so.
         on_progress: called with (cells done, all cells).
+        on_cell: called with the statistics of each cell that was simulated.
 
     Returns:
         The path of the log, and the statistics.
@@ -156,7 +158,7 @@ def simulate_scenario(
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
         simulation.engine_of(cell, simulation.look_up(cell)[1])
     make_folder(out)
-    study = write_simulations([simulation], log, on_progress, relative_half_width)
+    study = write_simulations([simulation], log, on_progress, relative_half_width, on_cell)
     write_whole(out / STATISTICS_NAME, msgspec.json.format(msgspec.json.encode(study), indent=1))
     return log, study
 
@@ -166,6 +168,7 @@ def write_simulations(
     log: Path,
     on_progress: ProgressCallback = no_progress,
     relative_half_width: float | None = None,
+    on_cell: Callable[[CellStatistics], None] | None = None,
 ) -> Study:
     """Simulate into one log, whole or not at all; a configuration that comes twice counts once.
 
@@ -191,6 +194,8 @@ def write_simulations(
                 writer.write(*(_renumbered(record, queries) for record in result.records))
                 queries += sum(type(record) is QueryRecord for record in result.records)
                 done.append(replace(result, records=[]))
+                if on_cell is not None:
+                    on_cell(result.statistics)
                 on_progress(len(done), total)
     return Study(
         cells=tuple(result.statistics for result in done),
