@@ -323,6 +323,7 @@ class LiveStudy:
     def __init__(self, scenario: Scenario, clock: Callable[[], float]) -> None:
         self.lock = threading.Lock()
         self.pace = Pace(clock)
+        self.pace.progress(0, len({cell.key for cell in scenario.cells}))
         self.pace.start()
         self.engines: Counter[str] = Counter()
         self.replications = 0
