@@ -9,7 +9,7 @@
     * MissingExtraError    - an optional dependency is not installed: exit code 2
     * ExecutionError       - a query could not be executed (its worker's error is in the message)
         * QueryFailedError - its tasks were tried, and what became of them is known
-    * PolicyError          - a dispatch policy or driver broke the dispatcher's rules (a bug)
+    * PolicyError          - a dispatch policy raised, or it or a driver broke the rules (a bug)
 """
 
 from __future__ import annotations
@@ -73,4 +73,4 @@ class QueryFailedError(ExecutionError):
 
 
 class PolicyError(QcutsimError):
-    """The dispatcher was fed an impossible event or its policy made an impossible choice."""
+    """The dispatcher was fed an impossible event, or its policy raised or chose the impossible."""

@@ -21,6 +21,7 @@ from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, locked, make_folder
+from qcutsim.live import RunObserver
 from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
@@ -73,6 +74,7 @@ def run_scenario(
     *,
     log_events: bool = False,
     on_progress: ProgressCallback = no_progress,
+    observer: RunObserver | None = None,
 ) -> Path:
     """Run every query of a scenario on Aer and log it; needs the extra ``real``.
 
@@ -84,6 +86,7 @@ def run_scenario(
         out_dir: made if need be; the log is ``run.jsonl`` in it.
         log_events: also log what the dispatcher saw and decided.
         on_progress: called with (queries done, all queries).
+        observer: hears what happens, as it happens.
 
     Returns:
         The path of the log.
@@ -104,7 +107,9 @@ def run_scenario(
         on_progress(len(done), total)
         if todo:
             with LogWriter(log) as writer:
-                measurement = _Measurement(scenario, writer, log_events=log_events)
+                measurement = _Measurement(
+                    scenario, writer, log_events=log_events, observer=observer
+                )
                 run_async(measurement.run(todo, len(done), total, on_progress))
     return log
 
@@ -159,6 +164,7 @@ class _Measurement:
     scenario: Scenario
     writer: LogWriter
     log_events: bool
+    observer: RunObserver | None = None
     start_s: float = field(default_factory=time.monotonic)
     next_query: int = 0
     pipelines: dict[tuple[Workload, ConfiguredPool], Pipeline] = field(default_factory=dict)
@@ -244,7 +250,9 @@ class _Measurement:
         is_cold: bool = False,
     ) -> None:
         """The queries of one cell and repetition, as many at once as its window lets."""
-        cell = block[0].cell
+        cell, observer = block[0].cell, self.observer
+        if observer is not None:
+            observer.block_began(cell, is_cold=is_cold)
         driver = Driver(
             pool,
             workers=cell.pool.workers,
@@ -253,6 +261,7 @@ class _Measurement:
             clock=self.clock,
             clock_offset_s=self.start_s,
             on_event=self._event_log(self.next_query) if self.log_events else None,
+            watch=None if observer is None else observer.handled,
         )
         calls = [
             partial(self._measure_query, driver, planned, on_query, is_cold=is_cold)
@@ -268,6 +277,8 @@ class _Measurement:
 
         cell, number = planned.cell, self.next_query
         self.next_query += 1
+        if self.observer is not None:
+            self.observer.query_began(number)
 
         def delays(nodes: int) -> InjectedDelays:
             place = {"repetition": planned.repetition, "index": planned.index}
@@ -294,10 +305,10 @@ class _Measurement:
     def _log(
         self, cell: Cell, planned: _Planned, number: int, outcome: QueryOutcome, *, is_cold: bool
     ) -> None:
-        self.writer.write(
-            *outcome.task_records(number),
-            _query_record(cell, planned, number, outcome, is_cold=is_cold),
-        )
+        record = _query_record(cell, planned, number, outcome, is_cold=is_cold)
+        self.writer.write(*outcome.task_records(number), record)
+        if self.observer is not None:
+            self.observer.query_ended(record)
 
 
 @asynccontextmanager

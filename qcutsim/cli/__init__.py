@@ -27,16 +27,12 @@ _COMMANDS = {
     "policies": "list the installed dispatch policies and their parameters",
     "schema": "write the JSON Schema of scenario files, for editors",
     "shape": "export the workload shapes of a scenario, for simulation elsewhere",
+    "completion": "print a script by which a shell completes commands",
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 (it failed), 2 (bad input), 130."""
-    if sys.stderr is None:
-        sys.stderr = io.StringIO()  # closed: nobody listens
-    if sys.stdout is None:
-        sys.stderr.write("qcutsim: standard output is closed; redirect it, as to /dev/null\n")
-        return 1
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="qcutsim",
         description="Where the time of circuit cutting goes, and what it would be otherwise.",
@@ -55,7 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 (it failed), 2 (bad input), 130."""
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()  # closed: nobody listens
+    if sys.stdout is None:
+        sys.stderr.write("qcutsim: standard output is closed; redirect it, as to /dev/null\n")
+        return 1
+    arguments = make_parser().parse_args(argv)
     try:
         arguments.run(arguments)
     except QcutsimError as error:

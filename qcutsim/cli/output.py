@@ -31,8 +31,13 @@ def print_json(data: Any) -> None:
     """Anything msgspec can encode, indented, on standard output."""
     import msgspec
 
+    print_text(msgspec.json.format(msgspec.json.encode(data)).decode())
+
+
+def print_text(text: str) -> None:
+    """Text on standard output, as it is."""
     with _standard_output():
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(data)).decode() + "\n")
+        sys.stdout.write(text.rstrip("\n") + "\n")
         sys.stdout.flush()
 
 
@@ -56,6 +61,21 @@ def progress(title: str) -> AbstractContextManager[ProgressCallback]:
     from qcutsim.progress import show_progress
 
     return show_progress(title, _console(stderr=True))
+
+
+def add_live_flag(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--live``: what is going on, on a terminal."""
+    parser.add_argument("--live", action="store_true", help=f"show {what} while it goes on")
+
+
+def live_console(*, is_asked: bool) -> Console | None:
+    """The terminal for a live view; ``None`` where nobody asked, or there is none: that is said."""
+    console = _console(stderr=True)
+    if is_asked and console.is_terminal and not console.is_dumb_terminal:
+        return console
+    if is_asked:
+        say("--live: standard error is no terminal; how far it is follows line by line")
+    return None
 
 
 def say_skipped(skipped: SkipReport) -> None:

@@ -6,6 +6,12 @@ The log is simulated.jsonl in the folder given by --out, of the same schema as a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qcutsim.scenario import Scenario
 
 EXAMPLE = (
     "qcutsim simulate scenarios/quickstart_larger.yaml --profile profile.json --extrapolate "
@@ -15,7 +21,7 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from qcutsim.cli.output import add_json_flag
+    from qcutsim.cli.output import add_json_flag, add_live_flag
 
     parser.add_argument("scenario", metavar="SCENARIO", help="a scenario YAML")
     parser.add_argument("--profile", required=True, metavar="FILE", help="a calibration profile")
@@ -42,13 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WIDTH",
         help="replicate until the mean makespan is known to +- WIDTH with 90 %% confidence, as 2%%",
     )
+    add_live_flag(parser, "cells, engines, speed and the last result")
     add_json_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate, then show where the time goes."""
     from qcutsim.calibrate import load_profile
-    from qcutsim.cli.output import print_json, print_tables, progress, say
+    from qcutsim.cli.output import print_json, print_tables, say
     from qcutsim.report import study_notes, study_tables
     from qcutsim.scenario import load_scenario
     from qcutsim.study import simulate_scenario
@@ -58,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.scenario, seed=arguments.seed, replications=arguments.replications
     )
     profile = load_profile(arguments.profile)
-    with progress("cells") as on_progress:
+    with _watching(scenario, is_live=arguments.live) as callbacks:
         log, study = simulate_scenario(
             scenario,
             profile,
@@ -68,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
             with_tasks=arguments.tasks,
             with_events=arguments.events,
             extrapolate=arguments.extrapolate,
-            on_progress=on_progress,
+            **callbacks,
         )
     if arguments.json:
         print_json(study)
@@ -93,3 +100,23 @@ def _relative_half_width(text: str | None) -> float | None:
             f"--ci {text!r}: expected a part of the makespan from 0.01% to 100%, as 2% or 0.02"
         )
     return value
+
+
+@contextmanager
+def _watching(scenario: Scenario, *, is_live: bool) -> Iterator[dict[str, Any]]:
+    """What the simulation calls back, so that people see how far it is."""
+    from qcutsim.cli.output import live_console, progress
+
+    console = live_console(is_asked=is_live)
+    if console is None:
+        with progress("cells") as on_progress:
+            yield {"on_progress": on_progress}
+        return
+    import time
+
+    from qcutsim.live import LiveStudy
+    from qcutsim.report import show_study
+
+    live = LiveStudy(scenario, time.monotonic)
+    with show_study(live, scenario.name, console):
+        yield {"on_progress": live.pace.progress, "on_cell": live.cell_ended}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple, get_args
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar, get_args
 
 from qcutsim.dispatch.actions import (
     Abandon,
@@ -34,7 +35,7 @@ from qcutsim.dispatch.events import (
     WorkerJoined,
     WorkerLost,
 )
-from qcutsim.dispatch.policies.base import IdleWorkers, Policy, TaskId
+from qcutsim.dispatch.policies.base import IdleWorkers, Policy, TaskId, policy_failure
 from qcutsim.dispatch.work import QueryState
 from qcutsim.errors import PolicyError
 
@@ -46,6 +47,9 @@ MOST_ATTEMPTS = 100
 
 MOST_IDLE_WAKES = 10_000
 """So often in a row a policy may ask to be woken, and then leave all workers idle."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _EVENT_TYPES = frozenset(get_args(Event))
 
@@ -93,7 +97,7 @@ class Dispatcher:
 
         Raises:
             PolicyError: the event is impossible in this state, time ran backwards, or the policy
-                broke a rule; it is named.
+                broke a rule or raised; it is named.
             TypeError: the event is of an unknown type.
         """
         if type(event) not in _EVENT_TYPES:
@@ -127,6 +131,13 @@ class Dispatcher:
         self._set_timer(actions)
         return actions
 
+    def _ask(self, hook: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What a method of the policy says; an exception of its own names both."""
+        try:
+            return hook(*args, **kwargs)
+        except Exception as error:
+            raise policy_failure(self.policy.kind, hook.__name__, error) from error
+
     def _query_submitted(self, event: QuerySubmitted, actions: list[Action]) -> None:
         if event.query in self.queries:
             raise PolicyError(f"query {event.query} was submitted twice")
@@ -142,7 +153,7 @@ class Dispatcher:
         if nodes:
             state.queued += len(nodes)
             ready = [TaskId(query, node) for node in nodes]
-            self.policy.enqueue(ready, state.kind, self._now_s)
+            self._ask(self.policy.enqueue, ready, state.kind, self._now_s)
 
     def _begin_merge(self, query: int, state: QueryState, node: int, actions: list[Action]) -> None:
         if state.merge(node).on_worker:
@@ -157,7 +168,10 @@ class Dispatcher:
             return
         others = state.running[event.task]
         del others[event.worker]
-        self.policy.finished(TaskId(event.query, event.task), event.worker, event.at_s)
+        try:  # not asked as the others: this is done for every task
+            self.policy.finished(TaskId(event.query, event.task), event.worker, event.at_s)
+        except Exception as error:
+            raise policy_failure(self.policy.kind, "finished", error) from error
         if state.done[event.task]:  # a copy that another one has beaten
             return
         for worker, attempt in sorted(others.items()):
@@ -197,13 +211,13 @@ class Dispatcher:
 
     def _end_query(self, query: int) -> None:
         del self.queries[query]
-        self.policy.drop(query, self._now_s)
+        self._ask(self.policy.drop, query, self._now_s)
 
     def _worker_joined(self, event: WorkerJoined) -> None:
         if event.worker in self.busy or event.worker in self.idle:
             raise PolicyError(f"worker {event.worker} joined twice")
         self.idle.add(event.worker)
-        self.policy.worker_joined(event.worker)
+        self._ask(self.policy.worker_joined, event.worker)
 
     def _worker_lost(self, event: WorkerLost, actions: list[Action]) -> None:
         worker = event.worker
@@ -218,7 +232,7 @@ class Dispatcher:
             self._copy_ended(self.busy.pop(worker), worker, error, actions)
         else:
             raise PolicyError(f"worker {worker} was lost but never joined")
-        self.policy.worker_lost(worker)
+        self._ask(self.policy.worker_lost, worker)
 
     def _free(self, event: TaskFinished | TaskFailed | TaskCancelled) -> Copy:
         """The copy has ended and its worker is idle."""
@@ -238,7 +252,7 @@ class Dispatcher:
         others = state.running[copy.task]
         del others[worker]
         task = TaskId(copy.query, copy.task)
-        self.policy.ended(task, worker, self._now_s)
+        self._ask(self.policy.ended, task, worker, self._now_s)
         if state.done[copy.task]:
             return
         failures = state.failures[copy.task] = state.failures.get(copy.task, 0) + 1
@@ -246,7 +260,7 @@ class Dispatcher:
             self._fail(copy, state, error, actions)
         elif not others:
             state.queued += 1
-            self.policy.requeue(task, self._now_s)
+            self._ask(self.policy.requeue, task, self._now_s)
 
     def _fail(self, copy: Copy, state: QueryState, error: str, actions: list[Action]) -> None:
         self._end_query(copy.query)
@@ -269,36 +283,45 @@ class Dispatcher:
 
     def _assign(self, actions: list[Action]) -> None:
         idle, busy, queries, now_s = self.idle, self.busy, self.queries, self._now_s
-        for task, worker in self.policy.assign(idle, now_s):
-            query, node = task
-            state = queries.get(query)
-            if state is None or not state.may_begin(node) or worker not in idle:
-                raise PolicyError(
-                    f"policy {self.policy.kind!r} assigned {task} to worker {worker}: "
-                    "the worker must be idle and the task ready and not yet done"
-                )
-            running = state.running.setdefault(node, {})
-            if len(running) >= self.policy.most_copies:
-                raise PolicyError(f"policy {self.policy.kind!r} released {task} twice")
-            if not running:
-                state.queued -= 1
-            attempt = state.started[node]
-            state.started[node] += 1
-            idle.remove(worker)
-            running[worker] = attempt
-            copy = busy[worker] = Copy(query, node, attempt)
-            actions.append(Start(query, node, attempt, worker))
-            if self.timeout_s is not None:
-                self._deadlines.append((now_s + self.timeout_s, worker, copy))
+        try:
+            for task, worker in self.policy.assign(idle, now_s):
+                query, node = task
+                state = queries.get(query)
+                if state is None or not state.may_begin(node) or worker not in idle:
+                    raise PolicyError(
+                        f"policy {self.policy.kind!r} assigned {task} to worker {worker}: "
+                        "the worker must be idle and the task ready and not yet done"
+                    )
+                running = state.running.setdefault(node, {})
+                if len(running) >= self.policy.most_copies:
+                    raise PolicyError(f"policy {self.policy.kind!r} released {task} twice")
+                if not running:
+                    state.queued -= 1
+                attempt = state.started[node]
+                state.started[node] += 1
+                idle.remove(worker)
+                running[worker] = attempt
+                copy = busy[worker] = Copy(query, node, attempt)
+                actions.append(Start(query, node, attempt, worker))
+                if self.timeout_s is not None:
+                    self._deadlines.append((now_s + self.timeout_s, worker, copy))
+        except PolicyError:
+            raise
+        except Exception as error:  # the policy's, or what it yields is no task and worker
+            raise policy_failure(self.policy.kind, "assign", error) from error
 
     def _set_timer(self, actions: list[Action]) -> None:
         """Ask to be woken when the policy wants to be, or when a copy will be overdue."""
-        wake_s = self.policy.wake_s(self.idle, self._now_s)
+        try:  # as for 'finished'
+            wake_s = self.policy.wake_s(self.idle, self._now_s)
+            if wake_s is None or not wake_s > self._now_s:
+                wake_s = math.inf
+        except Exception as error:
+            raise policy_failure(self.policy.kind, "wake_s", error) from error
         while self._deadlines and self.busy.get(self._deadlines[0][1]) != self._deadlines[0][2]:
             self._deadlines.popleft()
         due_s = self._deadlines[0][0] if self._deadlines else math.inf
-        if wake_s is not None and self._now_s < wake_s < due_s:
-            due_s = wake_s
+        due_s = min(due_s, wake_s)
         if self._now_s < due_s < self._timer_s:
             self._timer_s = due_s
             actions.append(SetTimer(due_s))

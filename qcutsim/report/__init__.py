@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tables
 from qcutsim.report.figures import draw_speed_up
+from qcutsim.report.live import show_run, show_study
 from qcutsim.report.modelplots import draw_profile
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.reproduction import (
@@ -42,6 +43,8 @@ __all__ = [
     "reproduction_page",
     "reproduction_tables",
     "share_table",
+    "show_run",
+    "show_study",
     "stage_table",
     "study_notes",
     "study_tables",

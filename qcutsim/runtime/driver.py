@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any, Self, TypeVar
@@ -58,6 +58,7 @@ class Driver:
             once ``clock_offset_s`` is taken from the latter.
         clock_offset_s: reading of ``time.monotonic`` at the run's start.
         on_event: receives one ``event`` record for every event handled.
+        watch: hears every event handled and what was decided on it, as they are.
         reconstructor: runs merges and ``reconstruct``; a thread of the driver's own by default.
         settled: awaited before the dispatcher's turn. In virtual time it returns once all else
             that happens at this instant has happened; real time needs none.
@@ -75,6 +76,7 @@ class Driver:
         clock: Clock,
         clock_offset_s: float = 0.0,
         on_event: Callable[[EventRecord], None] | None = None,
+        watch: Callable[[Event, Sequence[Action]], None] | None = None,
         reconstructor: Executor | None = None,
         settled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Driver:
         self._clock = clock
         self._offset_s = clock_offset_s
         self._on_event = on_event
+        self._watch = watch
         self._settled = settled
         self._dispatcher = Dispatcher(make_policy(policy), timeout_s=timeout_s)
         self._inbox: list[Event] = []
@@ -235,6 +238,8 @@ class Driver:
         if self._on_event is not None:
             plain = [to_plain(action) for action in actions]
             self._on_event(EventRecord(event=to_plain(event), actions=plain))
+        if self._watch is not None:
+            self._watch(event, actions)
         if isinstance(event, QuerySubmitted) and event.query in self._queries:
             self._queries[event.query].times.submit(event.at_s)
         if isinstance(event, WorkerLost):

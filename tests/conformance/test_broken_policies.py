@@ -15,6 +15,7 @@ from qcutsim.dispatch import (
     Merge,
     Policy,
     QuerySubmitted,
+    TaskFailed,
     TaskFinished,
     TaskId,
     TimerFired,
@@ -262,3 +263,78 @@ def test_a_policy_may_not_be_woken_for_ever_without_a_release():
     wakes = [TimerFired(float(s), float(s)) for s in range(1, 2 * MOST_IDLE_WAKES)]
     with pytest.raises(PolicyError, match="policy 'restless' never releases 2 tasks of query 0"):
         feed_all(dispatcher, wakes)
+
+
+class BreaksDown(FirstComeFirstServed):
+    """Raises in one of its methods, as plugins do."""
+
+    kind = "brittle"
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+
+        def broken(*given: object) -> None:
+            raise ValueError("broke down")
+
+        broken.__name__ = method
+        setattr(self, method, broken)
+
+
+FAILS_FOR_GOOD: list[Event] = [
+    *THREE_TASKS,
+    TaskFailed(1.0, 0, 0, 0, 0, "broken"),
+    WorkerLost(2.0, 0),
+    TaskFinished(3.0, 0, 1, 0, 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "max_attempts"),
+    [
+        *((name, 3) for name in ("enqueue", "assign", "wake_s", "finished", "ended", "requeue")),
+        *((name, 3) for name in ("worker_joined", "worker_lost")),
+        ("drop", 1),
+    ],
+)
+def test_what_a_policy_raises_names_it_and_the_method(method: str, max_attempts: int):
+    policy = BreaksDown(method)
+    with pytest.raises(PolicyError) as raised:
+        feed_all(dispatcher_of(policy, max_attempts=max_attempts), FAILS_FOR_GOOD)
+    message = str(raised.value)
+    assert message.startswith(f"policy 'brittle' failed in {method} ({__file__}, line ")
+    assert message.endswith("): ValueError: broke down")
+    assert type(raised.value.__cause__) is ValueError
+
+
+class TakesTooLittle(FirstComeFirstServed):
+    kind = "curt"
+
+    def enqueue(self, tasks: Sequence[TaskId]) -> None:
+        """Without what the dispatcher tells it, too."""
+
+
+class AssignsNonsense(FirstComeFirstServed):
+    kind = "babbles"
+
+    def assign(self, idle: IdleWorkers, now_s: float) -> Assignments:
+        yield 7
+
+
+class WakesAtNoTime(FirstComeFirstServed):
+    kind = "vague"
+
+    def wake_s(self, idle: IdleWorkers, now_s: float) -> float | None:
+        return "soon"
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (TakesTooLittle, "policy 'curt' failed in enqueue: TypeError: .* positional argument"),
+        (AssignsNonsense, "policy 'babbles' failed in assign: TypeError: .* int"),
+        (WakesAtNoTime, "policy 'vague' failed in wake_s: TypeError: '>' not supported"),
+    ],
+)
+def test_a_policy_with_methods_of_another_form_is_named(policy, message):
+    with pytest.raises(PolicyError, match=message):
+        feed_all(dispatcher_of(policy()), THREE_TASKS)

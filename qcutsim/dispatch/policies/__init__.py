@@ -12,8 +12,15 @@ from typing import Any
 
 import msgspec
 
-from qcutsim.dispatch.policies.base import IdleWorkers, KindOf, Policy, PolicyConfig, TaskId
-from qcutsim.errors import InputError
+from qcutsim.dispatch.policies.base import (
+    IdleWorkers,
+    KindOf,
+    Policy,
+    PolicyConfig,
+    TaskId,
+    policy_failure,
+)
+from qcutsim.errors import InputError, QcutsimError
 
 __all__ = [
     "IdleWorkers",
@@ -98,7 +105,15 @@ def make_policy(policy: PolicyLike) -> Policy:
     """A fresh policy.
 
     Raises:
-        InputError: as :func:`policy_config`.
+        InputError: as :func:`policy_config`, or the policy refuses its parameters.
+        PolicyError: the policy's own code raised something else.
     """
     config = policy_config(policy)
-    return policy_class(str(config.__struct_config__.tag))(config)
+    kind = str(config.__struct_config__.tag)
+    found = policy_class(kind)
+    try:
+        return found(config)
+    except QcutsimError:
+        raise
+    except Exception as error:
+        raise policy_failure(kind, "__init__", error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import ClassVar, NamedTuple
 import msgspec
 
 from qcutsim.dispatch.events import TaskKind
+from qcutsim.errors import PolicyError
 
 KindOf = Callable[[int], TaskKind]
 """Task number -> what is known of the task before it runs."""
@@ -126,3 +128,12 @@ class Policy(ABC):
     def worker_lost(self, worker: int) -> None:
         """A worker is gone; what became of the copy it ran is told apart."""
         return
+
+
+def policy_failure(kind: str, method: str, error: Exception) -> PolicyError:
+    """What a policy's own code raised, as an error that names the policy and where it was."""
+    inner = traceback.extract_tb(error.__traceback__)[1:]  # the first is who called the policy
+    where = f" ({inner[-1].filename}, line {inner[-1].lineno})" if inner else ""
+    return PolicyError(
+        f"policy {kind!r} failed in {method}{where}: {type(error).__name__}: {error}"
+    )
