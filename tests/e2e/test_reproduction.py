@@ -92,6 +92,7 @@ def test_the_papers_scenarios_are_there_for_a_user(name):
     assert load_scenario(ROOT / "scenarios" / f"{name}.yaml").key == packaged_scenario(name).key
 
 
-def test_another_reproduction_in_the_folder_is_refused(reproduced, capsys):
+def test_another_reproduction_in_the_folder_is_refused(reproduced, capsys, monkeypatch):
+    monkeypatch.setattr("qcutsim.reproduction.packaged_scenario", small)
     assert main(["reproduce", "--quick", "--seed", "3", "--out", str(reproduced)]) == 2
     assert "holds a run of another scenario or seed" in capsys.readouterr().err
