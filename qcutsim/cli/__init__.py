@@ -21,6 +21,7 @@ _COMMANDS = {
     "simulate": "simulate a scenario under a profile",
     "compare": "hold simulated times against measured ones",
     "validate": "how far predictions are from measurements they were not made from",
+    "report": "write one page that answers, with figures, of runs and simulations",
     "trace": "write a log as a trace for Perfetto",
     "policies": "list the installed dispatch policies and their parameters",
     "schema": "write the JSON Schema of scenario files, for editors",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tables
 from qcutsim.report.figures import draw_speed_up
+from qcutsim.report.html import Page, page_of, render
 from qcutsim.report.modelplots import draw_profile
+from qcutsim.report.paperfigures import draw_figures, figure_files
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
+from qcutsim.report.sources import Sources, read_sources
 from qcutsim.report.study import study_notes, study_tables
 from qcutsim.report.tables import (
     comparison_table,
@@ -20,17 +23,24 @@ from qcutsim.report.tables import (
 from qcutsim.report.trace import trace_of
 
 __all__ = [
+    "Page",
+    "Sources",
     "comparison_table",
+    "draw_figures",
     "draw_profile",
     "draw_speed_up",
     "error_table",
     "evidence_lines",
     "evidence_page",
     "evidence_tables",
+    "figure_files",
+    "page_of",
     "policy_tables",
     "profile_notes",
     "profile_origin",
     "profile_tables",
+    "read_sources",
+    "render",
     "share_table",
     "stage_table",
     "study_notes",
