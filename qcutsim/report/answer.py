@@ -25,7 +25,7 @@ _PIECES = {
 def answer(evidence: Evidence) -> list[str]:
     """A sentence for each dataset and pipeline, and one about the simulation."""
     groups = dict.fromkeys((key.dataset, key.pipeline) for key in evidence.keys)
-    lines = [" ".join(_of_group(evidence, *group)) for group in list(groups)[:MOST_ANSWERS]]
+    lines = ["".join(_of_group(evidence, *group)) for group in list(groups)[:MOST_ANSWERS]]
     return [*lines, _trust(evidence)]
 
 
@@ -35,13 +35,12 @@ def _of_group(evidence: Evidence, dataset: str, pipeline: str) -> Iterator[str]:
     shares = world.summaries[focus].stage_shares
     share, stage = max(zip(shares, STAGES, strict=True))
     yield (
-        f"{dataset}, pipeline {pipeline}: {_NOUN[stage]} bounds the time, "
-        f"{100 * share:.0f} % of it with {_cuts(focus.cuts)} on {_pool(focus)} ({world.origin})"
+        f"{dataset}, pipeline {pipeline}: {_NOUN[stage]} bounds the time, {100 * share:.0f} % of "
+        f"it with {_cuts(focus.cuts)} on {_pool(focus)} ({_origin(world, focus)})"
     )
     if stage == "execute" and (piece := _largest_piece(evidence, world, focus)) is not None:
-        yield f"- most of that {piece}"
-    gains = list(_gains(evidence, keys))
-    yield f"; {'; '.join(gains)}." if gains else "."
+        yield f", most of that {piece}"
+    yield "".join(f"; {gain}" for gain in _gains(evidence, keys)) + "."
 
 
 _NOUN = {
@@ -96,8 +95,9 @@ def _gains(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
         span = ""
         if interval is not None and interval.low is not None and interval.high is not None:
             span = f", 90 % interval {number(interval.low)} to {number(interval.high)}"
+        what = "more workers give" if measured_up_to == 1 else "beyond what was measured,"
         yield (
-            f"more workers give at most {number(up)}x the speed of one, with {_pool(best)} and "
+            f"{what} up to {number(up)}x the speed of one, with {_pool(best)} and "
             f"{_cuts(best.cuts)} ({_origin(world, best)}{span})"
         )
         measured_up_to = max(key.workers for _, key in ups)
@@ -161,6 +161,7 @@ def _cuts(cuts: int) -> str:
 
 
 def _pool(key: Configuration) -> str:
-    if key.pool in ("threads", "processes"):
-        return f"{key.workers} {key.pool if key.workers > 1 else key.pool.rstrip('es')}"
+    one = {"threads": "thread", "processes": "process"}
+    if key.pool in one:
+        return f"{key.workers} {one[key.pool] if key.workers == 1 else key.pool}"
     return f"{key.workers} {key.pool} worker{'' if key.workers == 1 else 's'}"

@@ -1,12 +1,13 @@
-"""Figures of where the time goes, of its tails, of what cuts cost, and of the simulation's error."""
+"""Figures of where the time goes, of tails, of what cuts cost, and of the simulation's error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from qcutsim.analysis import STAGES, Configuration
+from qcutsim.records import QueryRecord
 from qcutsim.report.pagedata import (
     Absent,
     Axis,
@@ -73,7 +74,7 @@ def _share_cells(world: World, key: Configuration) -> tuple[str, ...]:
 
 
 def tails(evidence: Evidence) -> Figure:
-    """How many queries take longer than so much."""
+    """How many queries take at least so long."""
     seen = list(evidence.seen())
     curves, marks, rows = [], [], []
     for world, key in seen:
@@ -107,13 +108,13 @@ def tails(evidence: Evidence) -> Figure:
     return Figure(
         name="tails",
         kind="points",
-        title="Tails: how many queries take longer",
-        note="The part of a configuration's queries that took longer than so many seconds; "
+        title="Tails: how many queries take so long",
+        note="The part of a configuration's queries that took at least so many seconds; "
         f"marked: {', '.join(_QUANTILES)}, where at least one query lies beyond. With more than "
         f"{MOST_QUANTILES} queries a curve is drawn through {MOST_QUANTILES} of them, denser "
         "towards the tail.",
         x=Axis(label="time of a query", scale="log10", unit="s"),
-        y=Axis(label="part that took longer", scale="log10", unit="%"),
+        y=Axis(label="part that took as long", scale="log10", unit="%"),
         panels=PANELS,
         filters=initial((key for _, key in seen), "workers", "stragglers", "policy"),
         curves=tuple(curves),
@@ -186,18 +187,24 @@ def growth(evidence: Evidence) -> Figure | Absent:
             title=title,
             why=f"every query had {cuts[0]} cuts; sweep workload.partition_labels",
         )
-    marks = [mark for pipeline in _pipelines(evidence) for mark in _analytic(evidence, pipeline)]
-    for world, key in evidence.seen():
-        marks += _recorded(evidence, world, key)
+    marks = [
+        evidence.mark(world, key, key.cuts, world.makespan(key), panel="makespan, s")
+        for world, key in evidence.seen()
+    ]
+    for alike in _pipelines(evidence):
+        for own in alike.values():
+            marks += _analytic(evidence, own[0])
+            marks += _recorded(evidence, own)
     shown = [key for key in evidence.keys if not key.stragglers]
     return Figure(
         name="growth",
         kind="points",
         title=title,
         note="Recorded of each query: subexperiments, tasks, makespan, variance (the square of the "
-        "standard error, where it was estimated). Analytic, dashed: 6^k coefficients and a "
-        "sampling overhead of 9^k for k cut CX gates. 9^k / shots is what sampling joint terms "
-        "would give at so many shots: a guide, not a prediction.",
+        "standard error, where it was estimated); all but the makespan are medians over everything "
+        "of that pipeline and so many cuts, whatever is filtered. Analytic, dash-dotted: 6^k "
+        "coefficients and a sampling overhead of 9^k for k cut CX gates. 9^k / shots is what "
+        "sampling joint terms would give at so many shots: a guide, not a prediction.",
         x=Axis(label="cuts"),
         y=Axis(label="", scale="log10"),
         panels=("dataset", "pipeline"),
@@ -208,37 +215,36 @@ def growth(evidence: Evidence) -> Figure | Absent:
     )
 
 
-def _pipelines(evidence: Evidence) -> Iterable[dict[int, Configuration]]:
-    """Of each dataset and pipeline a configuration for each number of cuts."""
-    found: dict[tuple[str, str], dict[int, Configuration]] = {}
+def _pipelines(evidence: Evidence) -> Iterable[dict[int, list[Configuration]]]:
+    """Of each dataset and pipeline the configurations of each number of cuts."""
+    found: dict[tuple[str, str], dict[int, list[Configuration]]] = {}
     for key in evidence.keys:
-        found.setdefault((key.dataset, key.pipeline), {}).setdefault(key.cuts, key)
+        found.setdefault((key.dataset, key.pipeline), {}).setdefault(key.cuts, []).append(key)
     return found.values()
 
 
-def _analytic(evidence: Evidence, by_cuts: dict[int, Configuration]) -> Iterable[Mark]:
-    for cuts, key in by_cuts.items():
-        values = {
-            ("count", "6^k coefficients (analytic)"): TERMS_OF_A_CUT**cuts,
-            ("count", "9^k sampling overhead (analytic)"): OVERHEAD_OF_A_CUT**cuts,
-            ("variance", "9^k / shots (analytic)"): OVERHEAD_OF_A_CUT**cuts / max(key.shots, 1),
-        }
-        for (panel, series), value in values.items():
-            yield Mark(
-                c=evidence.number[key],
-                origin="analytic",
-                x=cuts,
-                y=float(value),
-                panel=panel,
-                series=series,
-            )
+def _analytic(evidence: Evidence, key: Configuration) -> Iterable[Mark]:
+    values = {
+        ("count", "6^k coefficients (analytic)"): TERMS_OF_A_CUT**key.cuts,
+        ("count", "9^k sampling overhead (analytic)"): OVERHEAD_OF_A_CUT**key.cuts,
+        ("variance", "9^k / shots (analytic)"): OVERHEAD_OF_A_CUT**key.cuts / max(key.shots, 1),
+    }
+    for (panel, series), value in values.items():
+        yield Mark(
+            c=evidence.number[key],
+            origin="analytic",
+            x=key.cuts,
+            y=float(value),
+            panel=panel,
+            series=series,
+        )
 
 
-def _recorded(evidence: Evidence, world: World, key: Configuration) -> Iterable[Mark]:
-    yield evidence.mark(world, key, key.cuts, world.makespan(key), panel="makespan, s")
-    if world.origin == "simulated":
-        return
-    values = _medians(world, key)
+def _recorded(evidence: Evidence, keys: list[Configuration]) -> Iterable[Mark]:
+    """Of all that was measured; a simulation only repeats the counts of the shape it was given."""
+    world = next(w for w in evidence.worlds if any(key in w.summaries for key in keys))
+    queries = [query for key in keys for query in world.queries.get(key, ())]
+    values = _medians(queries)
     for panel, series in (
         ("count", "subexperiments"),
         ("count", "tasks"),
@@ -247,18 +253,17 @@ def _recorded(evidence: Evidence, world: World, key: Configuration) -> Iterable[
         value = values[series]
         if value is not None and value > 0:
             yield Mark(
-                c=evidence.number[key],
+                c=evidence.number[keys[0]],
                 origin=world.origin,
-                x=key.cuts,
+                x=keys[0].cuts,
                 y=value,
-                queries=world.summaries[key].queries,
+                queries=len(queries),
                 panel=panel,
                 series=f"{series} (recorded)",
             )
 
 
-def _medians(world: World, key: Configuration) -> dict[str, float | None]:
-    queries = world.queries[key]
+def _medians(queries: Sequence[QueryRecord]) -> dict[str, float | None]:
     variances = [query.std**2 for query in queries if query.std is not None]
     return {
         "subexperiments": float(np.median([query.subexperiments for query in queries])),
@@ -271,7 +276,7 @@ def _medians(world: World, key: Configuration) -> dict[str, float | None]:
 def _growth_table(evidence: Evidence) -> Table:
     rows = []
     for world, key in evidence.seen():
-        found = _medians(world, key)
+        found = _medians(world.queries[key])
         cells = [number(found[name]) for name in ("subexperiments", "tasks", "coefficients")]
         analytic = (str(TERMS_OF_A_CUT**key.cuts), str(OVERHEAD_OF_A_CUT**key.cuts))
         makespan = number(world.summaries[key].makespan_s)

@@ -21,6 +21,9 @@ FORMATS = ("svg", "pdf")
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _PARTS = ("#56B4E9", "#E69F00", "#0072B2", "#009E73")
+_SHORT = {"measured": "meas.", "simulated": "sim."}
+_TASKS = ("#D55E00", "#CC79A7", "#4D4D4D", "#F0E442", "#A66F00")
+"""Of partitions; stages have the others."""
 _MARKERS = ("o", "s", "^", "D", "x", "P", "v")
 _POOLS = ("processes", "threads", "dedicated", "inline")
 _MOST_PANELS = 12
@@ -34,7 +37,14 @@ _SETTINGS: dict[str, Any] = {
 }
 _COLOURED_BY = ("pool", "policy", "stragglers", "reconstruction", "workers", "window", "chunk")
 
-_FOUND_BY = {"speed-up": ("workers",), "stragglers": ("stragglers",), "growth": ("cuts",)}
+_MOST_FIELDS, _MOST_SERIES = 3, 12
+
+_FOUND_BY = {
+    "speed-up": ("workers",),
+    "stragglers": ("stragglers",),
+    "growth": ("cuts", "partition_labels"),
+    "errors": ("cuts", "partition_labels"),
+}
 
 
 def figure_files(page: Page, folder: Path) -> list[Path]:
@@ -74,31 +84,38 @@ class _Drawing:
         self.page, self.figure = page, figure
         self.marks = [mark for mark in figure.marks if self._passes(mark)]
         self.curves = [curve for curve in figure.curves if self._passes(curve)]
-        own = _FOUND_BY.get(figure.name, ())
-        self.fields = [
-            name
-            for name in _COLOURED_BY
-            if name not in (*figure.panels, *own)
-            and len({self._of(m, name) for m in self.marks if m.origin != "analytic"}) > 1
-        ] or ["pool"]
+        self.fields = self._telling() or ["pool"]
         self.names: list[str] = []
+
+    def _telling(self) -> list[str]:
+        """Fields each of which tells marks of a panel apart that those before it do not."""
+        known = [*self.figure.panels, *_FOUND_BY.get(self.figure.name, ())]
+        marks = [mark for mark in self.marks if not _is_general(mark)]
+
+        def kinds(*names: str) -> int:
+            return len({tuple(self._of(mark, name) for name in names) for mark in marks})
+
+        chosen: list[str] = []
+        for name in _COLOURED_BY:
+            more = [*chosen, name]
+            is_new = name not in known and kinds(*known, *more) > kinds(*known, *chosen)
+            if is_new and len(chosen) < _MOST_FIELDS and kinds(*more) <= _MOST_SERIES:
+                chosen.append(name)
+        return chosen
 
     def _of(self, mark: Mark | Curve, name: str) -> Any:
         return self.page.configurations[mark.c][self.page.fields.index(name)]
 
     def _passes(self, mark: Mark | Curve) -> bool:
-        return mark.origin == "analytic" or all(
+        return (isinstance(mark, Mark) and _is_general(mark)) or all(
             not value or word(self._of(mark, name)) == value
             for name, value in self.figure.filters.items()
         )
 
     def _series(self, mark: Mark | Curve) -> str:
-        if isinstance(mark, Mark) and mark.origin == "analytic":
+        if isinstance(mark, Mark) and _is_general(mark):
             return mark.series
-        words = [word(self._of(mark, name)) for name in self.fields]
-        if isinstance(mark, Mark) and mark.panel == "count":
-            words.append(mark.series)
-        return ", ".join(words)
+        return ", ".join(word(self._of(mark, name)) for name in self.fields)
 
     def _panel(self, mark: Mark | Curve) -> str:
         words = []
@@ -125,12 +142,12 @@ class _Drawing:
         high = self._bar_height(panels) if self.figure.kind == "bars" else 2.2
         canvas = Canvas(figsize=(3.6 if wide else 2.6, 1), layout="constrained")
         canvas.set_size_inches((3.6 if wide else 2.6) * columns, high * rows + 0.5)
-        axes = canvas.subplots(rows, columns, squeeze=False).flat
+        axes = list(canvas.subplots(rows, columns, squeeze=False).flat)
         self.names = sorted({self._series(m) for m in (*self.marks, *self.curves)}, key=_rank)
         for axis, panel in zip(axes, panels, strict=False):
             axis.set_title(panel, fontsize=8)
             self._draw_panel(axis, panel)
-        for axis in list(axes)[len(panels) :]:
+        for axis in axes[len(panels) :]:
             axis.set_visible(False)
         handles = {
             name: handle
@@ -165,7 +182,7 @@ class _Drawing:
         skipped = (*_FOUND_BY.get(self.figure.name, ()), "partition_labels")
         rest = [name for name in self.page.fields if name not in skipped]
         for mark in marks:
-            own = () if mark.origin == "analytic" else tuple(self._of(mark, n) for n in rest)
+            own = () if _is_general(mark) else tuple(self._of(mark, n) for n in rest)
             lines.setdefault((mark.origin, mark.series, own), []).append(mark)
         for (origin, *_), line in sorted(lines.items(), key=lambda item: str(item[0])):
             line.sort(key=lambda mark: mark.x)
@@ -203,9 +220,9 @@ class _Drawing:
         dash = {"measured": "-", "simulated": "--", "analytic": ":"}[mark.origin]
         return {
             "color": _COLOURS[self.names.index(name) % len(_COLOURS)],
-            "linestyle": dash if self.figure.curves else "-" if dash == "--" else dash,
+            "linestyle": dash,
             "linewidth": 1.0,
-            "label": name if mark.origin == "analytic" else f"{name}, {mark.origin}",
+            "label": name if name.endswith(")") else f"{name}, {mark.origin}",
         }
 
     def _bars(self, axis: Any, marks: Sequence[Mark], _: Sequence[Curve]) -> None:
@@ -227,7 +244,7 @@ class _Drawing:
                 )
                 left += share
         names = [
-            f"{m.x} cuts, {self._of(m, 'workers')} w, {m.origin[:4]}." for m in rows[:_MOST_BARS]
+            f"{m.x} cuts, {self._of(m, 'workers')} w, {_SHORT[m.origin]}" for m in rows[:_MOST_BARS]
         ]
         axis.set_yticks(range(len(names)), names, fontsize=6)
         axis.invert_yaxis()
@@ -245,8 +262,9 @@ class _Drawing:
             grid[rows.index(self._row(mark)), columns.index(str(mark.x))] = mark.y
         axis.imshow(grid, cmap="RdBu_r", norm=LogNorm(0.5, 2.0), aspect="auto")
         for row, column in np.argwhere(~np.isnan(grid)):
-            value = f"{grid[row, column]:.2f}"
-            axis.text(column, row, value, ha="center", va="center", fontsize=6)
+            value = grid[row, column]
+            ink = "white" if abs(np.log2(value)) > 0.7 else "black"
+            axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=ink)
         axis.set_xticks(range(len(columns)), columns, fontsize=6)
         axis.set_yticks(range(len(rows)), rows, fontsize=6)
         axis.set_xlabel(f"{self.figure.x.label}; {self.figure.y.label}", fontsize=7)
@@ -264,7 +282,7 @@ class _Drawing:
         for task in _named(run["tasks"]):
             lane = 1 + lanes.index(task["worker"])
             seconds = task["ended_s"] - task["started_s"]
-            colour = _COLOURS[task["partition"] % len(_COLOURS)]
+            colour = _TASKS[task["partition"] % len(_TASKS)]
             label = f"partition {run['partitions'][task['partition']]}"
             axis.barh(
                 lane, seconds, left=task["started_s"], height=0.8, color=colour, label=label,
@@ -284,6 +302,11 @@ class _Drawing:
         return canvas
 
 
+def _is_general(mark: Mark) -> bool:
+    """Whether it speaks of all configurations of its pipeline and cuts."""
+    return bool(mark.panel and mark.series)
+
+
 def _named(tasks: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
     for task in tasks:
         yield dict(zip(TASK_FIELDS, task, strict=True))
@@ -295,8 +318,16 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def _set_axis(axis: Any, which: str, of: Axis) -> None:
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
     getattr(axis, f"set_{which}label")(f"{of.label}, s" if of.unit == "s" else of.label)
     if of.scale.startswith("log"):
         getattr(axis, f"set_{which}scale")("log", base=int(of.scale[3:]))
-        if of.scale == "log2":
-            getattr(axis, f"{which}axis").set_major_formatter("{x:g}")
+        own = getattr(axis, f"{which}axis")
+        low, high = sorted(getattr(axis, f"get_{which}lim")())
+        if high / low < 4:
+            own.set_major_locator(MaxNLocator(4))
+        elif of.scale == "log10" and high / low < 50:
+            own.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        own.set_major_formatter("{x:g}")
+        own.set_minor_formatter(NullFormatter())

@@ -44,8 +44,8 @@ def speed_up(evidence: Evidence) -> Figure | Absent:
         name="speed-up",
         kind="points",
         title=title,
-        note="Makespan of the median query on one worker over that on so many. Measured: points; "
-        f"simulated: lines, dashed where extrapolated. {_INTERVALS}",
+        note="Makespan of the median query on one worker over that on so many. Measured: hollow "
+        f"points; simulated: dashed lines, dotted where extrapolated. {_INTERVALS}",
         x=Axis(label="workers", scale="log2"),
         y=Axis(label="speed-up", scale="log2", unit="x"),
         panels=PANELS,
@@ -104,7 +104,7 @@ def straggler_slowdown(evidence: Evidence) -> Figure | Absent:
         x=Axis(label="probability that a task is a straggler"),
         y=Axis(label="slowdown", unit="x"),
         panels=PANELS,
-        filters=initial((key for _, key, _ in late), "workers") | {"policy": ""},
+        filters=initial((key for _, key, _ in late), "workers", "policy"),
         marks=tuple(
             evidence.mark(world, key, key.straggler_probability, down)
             for world, key, down in (*found, *late)

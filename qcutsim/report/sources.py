@@ -144,7 +144,10 @@ def _read_statistics(path: Path, sources: Sources) -> None:
 def _timelines(
     sources: Sources, tasks: dict[QueryId, int], queries: dict[QueryId, tuple[str, QueryRecord]]
 ) -> list[Timeline]:
-    """The median query of each configuration, evenly chosen where there are too many."""
+    """The median query of each configuration, evenly chosen where there are too many.
+
+    The largest without stragglers of each pipeline is always among them: the answer is about it.
+    """
     groups: dict[tuple[Configuration, str], list[QueryId]] = {}
     for number, (origin, query) in queries.items():
         if number in tasks and query.outcome == "ok" and not query.is_cold and query.total_s > 0:
@@ -152,7 +155,14 @@ def _timelines(
     sources.timed = len(groups)
     kept: dict[QueryId, list[TaskRecord]] = {}
     count = 0
-    for key in evenly(sorted(groups), MOST_TIMELINES):
+    largest = {
+        (key.dataset, key.pipeline, origin): (key, origin)
+        for key, origin in sorted(
+            groups, key=lambda group: (not group[0].stragglers, group[0].cuts, group[0].workers)
+        )
+    }
+    first = [*largest.values(), *evenly(sorted(groups), MOST_TIMELINES)]
+    for key in list(dict.fromkeys(first))[:MOST_TIMELINES]:
         own = sorted(groups[key], key=lambda number: queries[number][1].total_s)
         number = own[(len(own) - 1) // 2]
         if count + tasks[number] <= MOST_TIMELINE_TASKS:

@@ -6,7 +6,6 @@ const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "bar", "wedg
 const UNVARIED = new Set(
   data.fields.filter((_, n) => new Set(data.configurations.map((c) => c[n])).size < 2),
 );
-const RARE = ["cancel", "partition_labels", "cuts", "workers"];
 
 /** Configurations as objects, by number. */
 const configurations = data.configurations.map((values) =>
@@ -61,12 +60,19 @@ function described(number, without = []) {
     if (own[name] === "" || own[name] === 0) {
       if (name !== "cuts") continue;
     }
-    if (name === "cuts") parts.push(`${own.cuts} cut${own.cuts === 1 ? "" : "s"}`);
-    else if (name === "workers") parts.push(`${own.workers} worker${own.workers === 1 ? "" : "s"}`);
-    else if (["dataset", "pipeline", "pool", "partition_labels"].includes(name)) parts.push(word(own[name]));
-    else parts.push(`${name.replaceAll("_", " ").replace(/ s$/, "")} ${word(own[name])}`);
+    parts.push(said(number, name));
   }
   return parts.join(", ");
+}
+
+/** One field of a configuration in words. */
+function said(number, name) {
+  const value = configurations[number][name];
+  if (name === "cuts") return `${value} cut${value === 1 ? "" : "s"}`;
+  if (name === "workers") return `${value} worker${value === 1 ? "" : "s"}`;
+  if (["dataset", "pipeline", "pool", "policy", "reconstruction", "partition_labels"].includes(name)) return word(value);
+  if (name === "stragglers" && value === "") return "no stragglers";
+  return `${name.replaceAll("_", " ").replace(/ s$/, "")} ${word(value)}`;
 }
 
 /** Shortened to what fits; the whole of it is in the tooltip and the table. */
@@ -92,7 +98,8 @@ function scale(axis, values, from, to) {
   const pad = low === high ? Math.abs(low) * 0.1 || 0.5 : 0.04 * (high - low);
   [low, high] = [low - pad, high + pad];
   const at = (v) => from + ((v - low) / (high - low)) * (to - from);
-  return { at, ticks: linearTicks(low, high), low, high };
+  const least = finite.every(Number.isInteger) ? 1 : 0;
+  return { at, ticks: linearTicks(low, high, least), low, high };
 }
 
 function logTicks(a, b, base) {
@@ -100,17 +107,17 @@ function logTicks(a, b, base) {
   const step = Math.max(1, Math.ceil((b - a) / 7));
   for (let n = Math.ceil(a - 1e-9); n <= b + 1e-9; n += step) whole.push(base ** n);
   if (whole.length >= 2) return whole;
-  const fine = [];
-  for (let n = Math.floor(a); n <= b; n += 1)
-    for (const m of base === 2 ? [1, 1.25, 1.5, 1.75] : [1, 2, 5]) {
-      const value = m * base ** n;
-      if (value >= base ** a && value <= base ** b) fine.push(value);
-    }
-  return fine.length ? fine : [base ** ((a + b) / 2)];
+  for (const steps of base === 2 ? [[1, 1.5], [1, 1.25, 1.5, 1.75]] : [[1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+    const fine = [];
+    for (let n = Math.floor(a); n <= b; n += 1) fine.push(...steps.map((m) => m * base ** n));
+    const within = fine.filter((value) => value >= base ** a && value <= base ** b);
+    if (within.length >= 2) return within;
+  }
+  return linearTicks(base ** a, base ** b);
 }
 
-function linearTicks(low, high) {
-  const raw = (high - low) / 5;
+function linearTicks(low, high, least = 0) {
+  const raw = Math.max((high - low) / 5, least);
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= raw) || 10 * size;
   const ticks = [];

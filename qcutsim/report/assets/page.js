@@ -37,7 +37,7 @@ class View {
     const form = this.section.querySelector("form");
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const [name, initial] of Object.entries({ ...this.figure.filters, origin: "" })) {
-      const options = values(this.all.filter((m) => m.origin !== "analytic"), name);
+      const options = values(this.all.filter((m) => !isGeneral(m)), name);
       if (options.length < 2 || GLOBAL.includes(name)) continue;
       const made = choice(name, options, initial, (value) => {
         this.own[name] = value;
@@ -63,7 +63,7 @@ class View {
     const own = configurations[mark.c];
     for (const [name, value] of Object.entries({ ...chosen, ...this.own })) {
       if (value === null || value === undefined) continue;
-      if (mark.origin === "analytic" && !["dataset", "pipeline", "cuts"].includes(name)) continue;
+      if (isGeneral(mark) && !["dataset", "pipeline"].includes(name)) continue;
       if (name === "cuts" && this.figure.name === "growth") continue;
       if (word(name === "origin" ? mark.origin : own[name]) !== value) return false;
     }
@@ -121,7 +121,7 @@ class View {
     this.select.value = String(this.run);
     const run = figure.runs[this.run];
     const stages = run.stages.map(([stage], n) => [stage, `s${n}`]);
-    const partitions = run.partitions.map((name, n) => [`partition ${name}`, `c${n % COLOURS}`]);
+    const partitions = run.partitions.map((name, n) => [`partition ${name}`, `c${partitionColour(n)}`]);
     const legend = [...stages, ...partitions].map(([name, style]) => this.toggle(name, style));
     legend.push(element("span", { class: "key" }, swatch("delay"), "injected delay"));
     this.section.querySelector(".legend").replaceChildren(...legend);
@@ -138,7 +138,7 @@ class View {
   }
 
   nameOf(mark) {
-    return seriesName(mark, this.fields || ["pool"]) + (mark.panel === "count" && mark.origin === "measured" ? `, ${mark.series}` : "");
+    return seriesName(mark, this.fields || ["pool"]);
   }
 
   styleOf(mark) {
@@ -148,7 +148,7 @@ class View {
   }
 
   seriesLegend(marks) {
-    this.fields = seriesFields(this.figure, marks.filter((m) => m.origin !== "analytic"));
+    this.fields = seriesFields(this.figure, marks.filter((m) => !isGeneral(m)));
     this.order = seriesOrder(marks.map((m) => this.nameOf(m)));
     const origins = new Set(marks.map((m) => m.origin));
     const keys = this.order.map((name, n) =>
@@ -191,8 +191,8 @@ function swatch(style, shape = null) {
 
 function lineKey(origin) {
   const drawing = svg("svg", { viewBox: "0 -8 28 16", class: "swatch long", "aria-hidden": "true" });
-  if (origin === "measured") drawing.append(svg("path", { d: "M14 -7V7M10 -7h8M10 7h8", class: "interval" }), svg("circle", { cx: 14, r: 4, class: "hollow" }));
-  else drawing.append(svg("path", { d: "M0 0H28", class: `line ${origin === "simulated" ? "virtual" : "far"}` }));
+  drawing.append(svg("path", { d: "M0 0H28", class: `line ${origin}` }));
+  if (origin === "measured") drawing.append(svg("circle", { cx: 14, r: 4, class: "hollow" }));
   return drawing;
 }
 

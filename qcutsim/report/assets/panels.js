@@ -2,24 +2,38 @@
 const MOST_PANELS = 12;
 const MOST_BARS = 60;
 const POOLS = ["processes", "threads", "dedicated", "inline"];
+const ORDINATES = { "speed-up": ["workers"], stragglers: ["stragglers"], growth: ["cuts", "partition_labels"],
+  errors: ["cuts", "partition_labels"] };
 const COLOURED_BY = ["pool", "policy", "stragglers", "reconstruction", "workers", "window", "chunk",
   "machines", "shots", "partition_labels", "observable", "cuts"];
 
-/** What tells series of a figure apart: fields that vary in what is shown, but its panels and x. */
+/** Fields, in order, each of which tells marks of one panel apart that those before it do not. */
+function telling(marks, panels, among, most = 3, mostNames = 24) {
+  const chosen = [];
+  const kinds = (fields) => new Set(marks.map((m) => fields.map((n) => configurations[m.c][n]).join("|"))).size;
+  for (const name of among) {
+    if (chosen.length >= most || panels.includes(name)) continue;
+    const more = [...chosen, name];
+    if (kinds([...panels, ...more]) > kinds([...panels, ...chosen]) && kinds(more) <= mostNames) chosen.push(name);
+  }
+  return chosen;
+}
+
+/** What tells series of a figure apart: fields that vary in its panels, but what its x is. */
 function seriesFields(figure, marks) {
-  const others = new Set(figure.panels);
-  if (figure.name === "speed-up") others.add("workers");
-  if (figure.name === "stragglers") others.add("stragglers");
-  if (others.has("cuts") || figure.name === "growth") others.add("partition_labels").add("cuts");
-  const varied = COLOURED_BY.filter(
-    (name) => !others.has(name) && new Set(marks.map((m) => configurations[m.c][name])).size > 1,
-  );
-  return varied.length ? varied.slice(0, 3) : ["pool"];
+  const others = ORDINATES[figure.name] || [];
+  const fields = telling(marks, [...figure.panels, ...others], COLOURED_BY, 3, figure.joined === "none" ? 12 : 24);
+  return fields.length ? fields : ["pool"];
+}
+
+/** Whether a mark speaks of all configurations of its pipeline and cuts. */
+function isGeneral(mark) {
+  return Boolean(mark.panel && mark.series);
 }
 
 function seriesName(mark, fields) {
   const own = configurations[mark.c];
-  if (mark.origin === "analytic") return mark.series;
+  if (isGeneral(mark)) return mark.series;
   const words = fields.map((name) =>
     ["pool", "policy"].includes(name) ? word(own[name]) : `${name.replaceAll("_", " ")} ${word(own[name])}`);
   return words.join(", ");
@@ -59,8 +73,12 @@ function grouped(values, name) {
 
 function markLines(figure, mark) {
   const far = mark.is_extrapolated ? ", extrapolated" : "";
-  const lines = [`${mark.series && mark.origin !== "analytic" ? `${mark.series} · ` : ""}${described(mark.c)}`];
-  if (mark.origin === "analytic") lines[0] = `${mark.series}, ${configurations[mark.c].cuts} cuts`;
+  const own = configurations[mark.c];
+  const lines = [
+    isGeneral(mark)
+      ? `${mark.series}: ${own.dataset}, ${own.pipeline}, cuts ${own.cuts}`
+      : `${mark.series ? `${mark.series} · ` : ""}${described(mark.c)}`,
+  ];
   const unit = mark.panel && mark.panel.endsWith(", s") ? "s" : figure.y.unit;
   const what = mark.panel || figure.y.label;
   if (figure.kind === "points" && figure.x.label !== "cuts" && figure.x.label !== "workers")
@@ -73,7 +91,7 @@ function markLines(figure, mark) {
   return lines;
 }
 
-const WIDTH = 440, HEIGHT = 300, LEFT = 58, RIGHT = 10, TOP = 14, BOTTOM = 46;
+const WIDTH = 420, HEIGHT = 300, LEFT = 66, RIGHT = 10, TOP = 14, BOTTOM = 48;
 
 /** A frame with axes; gives the drawing and the scales. */
 function frame(figure, xs, ys, unit) {
@@ -109,13 +127,14 @@ function pointsPanel(figure, title, marks, curves, styleOf) {
   drawing.append(svg("text", { x: -(TOP + HEIGHT - BOTTOM) / 2, y: 12, transform: "rotate(-90)", class: "axis middle" }, label));
   if (figure.has_diagonal) drawing.append(...diagonal(x, y));
   const path = (points) => `M${points.map(([a, b]) => `${x.at(a).toFixed(1)} ${y.at(b).toFixed(1)}`).join("L")}`;
-  const dash = (one) => (one.origin === "measured" ? "" : one.is_extrapolated || one.origin === "analytic" ? " far" : " virtual");
+  const dash = (one) => ` ${one.is_extrapolated ? "far" : one.origin}`;
   for (const curve of curves) {
-    const points = curve.xs.map((v, n) => [v, curve.ys[n]]).filter(([a, b]) => a > 0 && b > 0);
-    drawing.append(svg("path", { d: path(points), class: `line c${styleOf(curve).colour}${dash(curve)}` }));
+    const steps = curve.xs.slice(1).map((v, n) => `V${y.at(curve.ys[n + 1]).toFixed(1)}H${x.at(v).toFixed(1)}`);
+    const d = path([[curve.xs[0], curve.ys[0]]]) + steps.join("");
+    drawing.append(svg("path", { d, class: `line c${styleOf(curve).colour}${dash(curve)}` }));
   }
-  const rest = data.fields.filter((n) => !["workers", "stragglers", "cuts", "partition_labels"].includes(n) || !isX(figure, n));
-  const lines = grouped(marks, (m) => `${m.origin}|${m.series}|${m.origin === "analytic" ? "" : rest.map((n) => configurations[m.c][n]).join("|")}`);
+  const rest = data.fields.filter((n) => !(ORDINATES[figure.name] || []).includes(n));
+  const lines = grouped(marks, (m) => `${m.origin}|${m.series}|${isGeneral(m) ? "" : rest.map((n) => configurations[m.c][n]).join("|")}`);
   for (const own of lines.values()) {
     own.sort((a, b) => a.x - b.x);
     const style = styleOf(own[0]);
@@ -149,11 +168,6 @@ function pointsPanel(figure, title, marks, curves, styleOf) {
   return interactive(drawing, `${figure.title}, ${title}: ${placed.length} marks; arrow keys go through them`, placed);
 }
 
-function isX(figure, name) {
-  const of = { "speed-up": ["workers"], stragglers: ["stragglers"], growth: ["cuts", "partition_labels"] };
-  return (of[figure.name] || []).includes(name);
-}
-
 function diagonal(x, y) {
   const low = Math.max(x.low, y.low), high = Math.min(x.high, y.high);
   const point = (v, part) => `${x.at(v).toFixed(1)} ${y.at(v * part).toFixed(1)}`;
@@ -168,8 +182,10 @@ function diagonal(x, y) {
 function barsPanel(figure, title, marks, isShown) {
   const rows = [...marks].sort((a, b) => a.x - b.x || configurations[a.c].workers - configurations[b.c].workers || a.c - b.c || (a.origin < b.origin ? -1 : 1));
   const kept = rows.slice(0, MOST_BARS);
-  const label = (m) => `${m.x} cut${m.x === 1 ? "" : "s"}, ${described(m.c, [...figure.panels, "cuts", "partition_labels"]) || "all"}`;
-  const [left, width, step] = [210, 560, 19];
+  const among = ["workers", ...COLOURED_BY.filter((name) => name !== "workers")];
+  const fields = telling(rows, [...figure.panels, "cuts"], among, 5, Infinity);
+  const label = (m) => [`${m.x} cut${m.x === 1 ? "" : "s"}`, ...fields.map((n) => said(m.c, n))].join(", ");
+  const [left, width, step] = [200, 560, 20];
   const height = kept.length * step + 40;
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}` });
   const at = (share) => left + share * (width - left - 14);
@@ -182,7 +198,7 @@ function barsPanel(figure, title, marks, isShown) {
   kept.forEach((mark, row) => {
     const top = 5 + row * step;
     const text = `${label(mark)}, ${mark.origin === "simulated" ? "sim." : "meas."}`;
-    drawing.append(svg("text", { x: left - 6, y: top + 12, class: "tick end" }, short(text, 36)));
+    drawing.append(svg("text", { x: left - 6, y: top + 12, class: "tick end" }, short(text, 34)));
     let from = 0;
     figure.parts.forEach((part, n) => {
       const share = mark.y[n];

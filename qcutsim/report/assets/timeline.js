@@ -2,6 +2,11 @@
 const OUTCOMES = ["ok", "failed", "lost", "cancelled"];
 const MOST_LANES = 64;
 
+/** None of those that stages have. */
+function partitionColour(number) {
+  return [1, 3, 6, 4, 5][number % 5];
+}
+
 function timelinePanel(figure, run, isShown) {
   const lanes = [...new Set(run.tasks.map((t) => t[0]))].sort((a, b) => a - b).slice(0, MOST_LANES);
   const [width, left, right, top] = [980, 92, 12, 20];
@@ -56,6 +61,6 @@ function drawTask(run, task, y, height, box, isShown) {
     ...(delay > 0 ? [`injected delay ${shown(delay, "s")}`] : []),
     `sent ${shown(started - dispatched, "s")} before, collected ${shown(collected - ended, "s")} after`,
   ];
-  box(started, ended, y, height, `task c${partition % COLOURS} ${kind}`, lines);
+  box(started, ended, y, height, `task c${partitionColour(partition)} ${kind}`, lines);
   if (delay > 0) box(started, Math.min(started + delay, ended), y + height * 0.3, height * 0.4, "delay", null);
 }
