@@ -90,6 +90,11 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     extrapolations: tuple[str, ...]
     substitutes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import as_html  # a notebook asks from below; nothing else does
+
+        return as_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class _Done:

@@ -6,6 +6,7 @@ from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tabl
 from qcutsim.report.figures import draw_speed_up
 from qcutsim.report.html import Page, page_of, render
 from qcutsim.report.modelplots import draw_profile
+from qcutsim.report.notebook import as_html, text_as_html
 from qcutsim.report.paperfigures import draw_figures, figure_files
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.sources import Sources, read_sources
@@ -25,6 +26,7 @@ from qcutsim.report.trace import trace_of
 __all__ = [
     "Page",
     "Sources",
+    "as_html",
     "comparison_table",
     "draw_figures",
     "draw_profile",
@@ -48,5 +50,6 @@ __all__ = [
     "summary_lines",
     "summary_rows",
     "table_notes",
+    "text_as_html",
     "trace_of",
 ]

@@ -90,14 +90,14 @@ def _gains(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
             continue
         # Of pools that are as fast within 1 % the smallest is the one to take.
         most = max(ups)[0]
-        up, best = min((u for u in ups if u[0] >= 0.99 * most), key=lambda u: u[1].workers)
+        gain, best = min((u for u in ups if u[0] >= 0.99 * most), key=lambda u: u[1].workers)
         interval = world.speed_up(best)
         span = ""
         if interval is not None and interval.low is not None and interval.high is not None:
             span = f", 90 % interval {number(interval.low)} to {number(interval.high)}"
         what = "more workers give" if measured_up_to == 1 else "beyond what was measured,"
         yield (
-            f"{what} up to {number(up)}x the speed of one, with {_pool(best)} and "
+            f"{what} up to {number(gain)}x the speed of one, with {_pool(best)} and "
             f"{_cuts(best.cuts)} ({_origin(world, best)}{span})"
         )
         measured_up_to = max(key.workers for _, key in ups)

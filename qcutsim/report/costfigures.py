@@ -185,7 +185,8 @@ def growth(evidence: Evidence) -> Figure | Absent:
         return Absent(
             name="growth",
             title=title,
-            why=f"every query had {cuts[0]} cuts; sweep workload.partition_labels",
+            why=f"every query had {cuts[0]} cut{'' if cuts[0] == 1 else 's'}; sweep "
+            "workload.partition_labels",
         )
     marks = [
         evidence.mark(world, key, key.cuts, world.makespan(key), panel="makespan, s")

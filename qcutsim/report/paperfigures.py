@@ -28,7 +28,7 @@ _MARKERS = ("o", "s", "^", "D", "x", "P", "v")
 _POOLS = ("processes", "threads", "dedicated", "inline")
 _MOST_PANELS = 12
 _MOST_BARS = 60
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.size": 8,
     "pdf.fonttype": 42,  # text stays text
     "svg.fonttype": "none",
@@ -115,12 +115,13 @@ class _Drawing:
     def _series(self, mark: Mark | Curve) -> str:
         if isinstance(mark, Mark) and _is_general(mark):
             return mark.series
-        return ", ".join(word(self._of(mark, name)) for name in self.fields)
+        return ", ".join(_said(name, self._of(mark, name)) for name in self.fields)
 
     def _panel(self, mark: Mark | Curve) -> str:
         words = []
+        shown: list[Mark | Curve] = [*self.marks, *self.curves]
         for name in self.figure.panels:
-            varies = len({self._of(m, name) for m in (*self.marks, *self.curves)}) > 1
+            varies = len({self._of(other, name) for other in shown}) > 1
             if name == "cuts":
                 words.append(f"{self._of(mark, name)} cuts")
             elif varies:
@@ -134,7 +135,8 @@ class _Drawing:
 
         if self.figure.kind == "timeline":
             return self._timeline(Canvas(figsize=(7, 3.6), layout="constrained"))
-        panels = sorted({self._panel(mark) for mark in (*self.marks, *self.curves)})
+        shown: list[Mark | Curve] = [*self.marks, *self.curves]
+        panels = sorted({self._panel(mark) for mark in shown})
         panels = panels[:_MOST_PANELS]
         wide = self.figure.kind in ("bars", "heat")
         columns = max(min(len(panels), 2 if wide else 3), 1)
@@ -143,7 +145,7 @@ class _Drawing:
         canvas = Canvas(figsize=(3.6 if wide else 2.6, 1), layout="constrained")
         canvas.set_size_inches((3.6 if wide else 2.6) * columns, high * rows + 0.5)
         axes = list(canvas.subplots(rows, columns, squeeze=False).flat)
-        self.names = sorted({self._series(m) for m in (*self.marks, *self.curves)}, key=_rank)
+        self.names = sorted({self._series(mark) for mark in shown}, key=_rank)
         for axis, panel in zip(axes, panels, strict=False):
             axis.set_title(panel, fontsize=8)
             self._draw_panel(axis, panel)
@@ -177,7 +179,7 @@ class _Drawing:
 
     def _points(self, axis: Any, marks: Sequence[Mark], curves: Sequence[Curve]) -> None:
         for curve in curves:
-            axis.plot(curve.xs, curve.ys, **self._line(curve))
+            axis.plot(curve.xs, curve.ys, drawstyle="steps-pre", **self._line(curve))
         lines: dict[tuple[Any, ...], list[Mark]] = {}
         skipped = (*_FOUND_BY.get(self.figure.name, ()), "partition_labels")
         rest = [name for name in self.page.fields if name not in skipped]
@@ -302,6 +304,10 @@ class _Drawing:
         return canvas
 
 
+def _said(name: str, value: Any) -> str:
+    return "no stragglers" if name == "stragglers" and not value else word(value)
+
+
 def _is_general(mark: Mark) -> bool:
     """Whether it speaks of all configurations of its pipeline and cuts."""
     return bool(mark.panel and mark.series)
@@ -321,6 +327,8 @@ def _set_axis(axis: Any, which: str, of: Axis) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     getattr(axis, f"set_{which}label")(f"{of.label}, s" if of.unit == "s" else of.label)
+    if of.label == "cuts":
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if of.scale.startswith("log"):
         getattr(axis, f"set_{which}scale")("log", base=int(of.scale[3:]))
         own = getattr(axis, f"{which}axis")

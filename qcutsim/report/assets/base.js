@@ -143,12 +143,19 @@ function marker(shape, size) {
 const tip = document.getElementById("tip");
 let looked = null;
 
+let isPointed = false;
+
 function lookAt(mark, lines, place = null) {
   lookAway();
   looked = mark;
+  isPointed = place !== null;
   mark.classList.add("looked");
   tip.replaceChildren(...lines.map((line, n) => element(n ? "div" : "strong", {}, line)));
   tip.hidden = false;
+  putTip(mark, place);
+}
+
+function putTip(mark, place) {
   const box = mark.getBoundingClientRect();
   const at = place || { x: box.right, y: box.top };
   const x = Math.max(4, Math.min(at.x + 12, window.innerWidth - tip.offsetWidth - 8));
@@ -156,6 +163,12 @@ function lookAt(mark, lines, place = null) {
   const y = above > 4 ? above : Math.min(at.y + 18, window.innerHeight - tip.offsetHeight - 4);
   tip.style.left = `${x}px`;
   tip.style.top = `${Math.max(4, y)}px`;
+}
+
+/** A tooltip of the keyboard goes with its mark; that of a pointer is no longer over it. */
+function onScroll() {
+  if (looked && !isPointed) putTip(looked, null);
+  else lookAway();
 }
 
 function lookAway() {

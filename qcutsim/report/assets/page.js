@@ -215,7 +215,7 @@ function main() {
   window.addEventListener("keydown", (event) => {
     if (event.key === "Escape") lookAway();
   });
-  window.addEventListener("scroll", lookAway, { passive: true });
+  window.addEventListener("scroll", onScroll, { passive: true });
   printing();
 }
 
