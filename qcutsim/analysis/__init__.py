@@ -28,9 +28,11 @@ from qcutsim.analysis.evidence import (
     rank_policies,
 )
 from qcutsim.analysis.intervals import Interval, are_enough, half_width, interval
+from qcutsim.analysis.resampling import FEWEST_QUERIES, resampled_medians
 from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
+    "FEWEST_QUERIES",
     "STAGES",
     "Attribution",
     "Compared",
@@ -55,6 +57,7 @@ __all__ = [
     "interval",
     "rank_policies",
     "read_query_records",
+    "resampled_medians",
     "speed_ups",
     "summarise",
     "worker_use",

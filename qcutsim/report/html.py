@@ -137,6 +137,11 @@ def _notes(evidence: Evidence) -> Iterable[str]:
     far = sum(summary.is_extrapolated for summary in evidence.simulated.summaries.values())
     if far:
         yield f"{far} simulated configurations lie outside what their profile was calibrated on"
+    if sources.mixed:
+        yield (
+            f"{sources.mixed} configurations were simulated under more than one seed or profile; "
+            "what is shown of them is over all of these"
+        )
     yield from (f"extrapolated: {words}" for words in sorted(sources.extrapolations))
     if sources.substitutes:
         yield (

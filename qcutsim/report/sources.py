@@ -43,7 +43,8 @@ class Sources:
 
     ``measured`` and ``simulated`` are the queries, ``statistics`` what ``qcutsim simulate`` found
     of a configuration. ``timelines`` hold one query a configuration, the one of median makespan,
-    of ``timed`` configurations that have task records. ``notes`` name what could not be used.
+    of ``timed`` configurations that have task records. ``mixed`` cells were simulated under more
+    than one seed or profile. ``notes`` name what could not be used.
     """
 
     logs: list[Path] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Sources:
     substitutes: set[str] = field(default_factory=set)
     timelines: list[Timeline] = field(default_factory=list)
     timed: int = 0
+    mixed: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -75,10 +77,12 @@ def read_sources(
     sources = Sources(logs=list(logs.values()))
     tasks: dict[QueryId, int] = {}
     queries: dict[QueryId, tuple[str, QueryRecord]] = {}
+    cells: dict[str, set[tuple[int, str | None]]] = {}
     for log in sources.logs:
-        _read_log(log, sources, tasks, queries, skipped)
+        _read_log(log, sources, tasks, queries, cells, skipped)
         if log.name == SIMULATED_NAME:
             _read_statistics(log.with_name(STATISTICS_NAME), sources)
+    sources.mixed = sum(len(simulated_by) > 1 for simulated_by in cells.values())
     sources.timelines = _timelines(sources, tasks, queries)
     return sources
 
@@ -102,19 +106,23 @@ def _read_log(
     sources: Sources,
     tasks: dict[QueryId, int],
     queries: dict[QueryId, tuple[str, QueryRecord]],
+    cells: dict[str, set[tuple[int, str | None]]],
     skipped: SkipReport | None,
 ) -> None:
     origin = "measured"
+    simulated_by: tuple[int, str | None] = (0, None)
     for run, record in _by_run(read_records(log, skipped)):
         if isinstance(record, RunRecord):
             sources.runs.append(record)
-            origin = record.origin
+            origin, simulated_by = record.origin, (record.seed, record.profile_key)
         elif isinstance(record, TaskRecord):
             number = (log, run, record.query)
             tasks[number] = tasks.get(number, 0) + 1
         elif isinstance(record, QueryRecord):
             (sources.measured if origin == "measured" else sources.simulated).append(record)
             queries[log, run, record.query] = (origin, record)
+            if origin == "simulated":
+                cells.setdefault(record.cell, set()).add(simulated_by)
 
 
 def _by_run(records: Iterable[Record]) -> Iterator[tuple[int, Record]]:

@@ -7,9 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from qcutsim.analysis import Configuration, Interval, Summary, interval, summarise
-from qcutsim.analysis.resampling import FEWEST_QUERIES, resampled_medians
+from qcutsim.analysis import (
+    FEWEST_QUERIES,
+    Configuration,
+    Interval,
+    Summary,
+    interval,
+    resampled_medians,
+    summarise,
+)
 from qcutsim.records import QueryRecord
+from qcutsim.seeds import derived_seed
 from qcutsim.study import CellStatistics
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -96,7 +104,7 @@ class World:
                 self._draws[key] = {}
             else:
                 # Each configuration has draws of its own, whatever else the page shows.
-                seed = SEED + sum(map(ord, repr(key)))
+                seed = derived_seed(SEED, repr(key))
                 medians = resampled_medians(list(parts.values()), seed)
                 self._draws[key] = dict(enumerate(map(float, medians)))
         return self._draws[key]
