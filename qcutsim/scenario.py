@@ -71,6 +71,11 @@ class Scenario:
     cells: tuple[Cell, ...]
     source: Path | None = None
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import as_html  # a notebook asks from below; nothing else does
+
+        return as_html(self)
+
     def resolved(self) -> dict[str, Any]:
         """The whole scenario as plain data, as it is written into logs."""
         return {

@@ -42,6 +42,11 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     substitutes: tuple[str, ...]
     missing: int = 0
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import as_html  # a notebook asks from below; nothing else does
+
+        return as_html(self)
+
 
 def no_cell(statistics: CellStatistics) -> None:
     """Do nothing with a cell."""

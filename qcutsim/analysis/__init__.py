@@ -38,9 +38,11 @@ from qcutsim.analysis.published import (
     mid_circuit_cost,
     reconstruction_shares,
 )
+from qcutsim.analysis.resampling import FEWEST_QUERIES, resampled_medians
 from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
+    "FEWEST_QUERIES",
     "PUBLISHED_SHARES",
     "STAGES",
     "Attribution",
@@ -72,6 +74,7 @@ __all__ = [
     "rank_policies",
     "read_query_records",
     "reconstruction_shares",
+    "resampled_medians",
     "slowdowns",
     "speed_ups",
     "summarise",

@@ -89,6 +89,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     measured_runs: tuple[str, ...] = ()
     profile_key: str | None = None
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import as_html  # a notebook asks from below; nothing else does
+
+        return as_html(self)
+
 
 def read_query_records(
     logs: Iterable[str | os.PathLike[str]], skipped: SkipReport | None = None

@@ -178,6 +178,11 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         """SHA-256 of the content."""
         return key_of(msgspec.to_builtins(self))
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import as_html  # a notebook asks from below; nothing else does
+
+        return as_html(self)
+
 
 def save_profile(profile: CalibrationProfile, path: str | os.PathLike[str]) -> Path:
     """Write the profile as indented JSON, replacing the file whole or not at all.

@@ -23,6 +23,7 @@ _COMMANDS = {
     "validate": "how far predictions are from measurements they were not made from",
     "reproduce": "the paper's questions on time: measured, simulated, explained",
     "export": "write results as CSV, Parquet or JSONL",
+    "report": "write one page that answers, with figures, of runs and simulations",
     "trace": "write a log as a trace for Perfetto",
     "policies": "list the installed dispatch policies and their parameters",
     "schema": "write the JSON Schema of scenario files, for editors",

@@ -52,6 +52,11 @@ class PlanReport:
         """
         return write_whole(Path(path), msgspec.json.format(msgspec.json.encode(self.shape)))
 
+    def _repr_html_(self) -> str:
+        from qcutsim.report import text_as_html  # a notebook asks from below; nothing else does
+
+        return text_as_html("Plan", str(self))
+
     def __str__(self) -> str:
         cost = self.accounting
         lines = [

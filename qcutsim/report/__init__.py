@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tables
 from qcutsim.report.figures import draw_speed_up
+from qcutsim.report.html import Page, page_of, render
 from qcutsim.report.live import show_run, show_study
 from qcutsim.report.modelplots import draw_profile
+from qcutsim.report.notebook import as_html, text_as_html
+from qcutsim.report.paperfigures import draw_figures, figure_files
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.reproduction import (
     reproduction_lines,
@@ -13,6 +16,7 @@ from qcutsim.report.reproduction import (
     reproduction_tables,
 )
 from qcutsim.report.reproductionfigures import draw_reproduction
+from qcutsim.report.sources import Sources, read_sources
 from qcutsim.report.study import study_notes, study_tables
 from qcutsim.report.tables import (
     comparison_table,
@@ -27,7 +31,11 @@ from qcutsim.report.tables import (
 from qcutsim.report.trace import trace_of
 
 __all__ = [
+    "Page",
+    "Sources",
+    "as_html",
     "comparison_table",
+    "draw_figures",
     "draw_profile",
     "draw_reproduction",
     "draw_speed_up",
@@ -35,10 +43,14 @@ __all__ = [
     "evidence_lines",
     "evidence_page",
     "evidence_tables",
+    "figure_files",
+    "page_of",
     "policy_tables",
     "profile_notes",
     "profile_origin",
     "profile_tables",
+    "read_sources",
+    "render",
     "reproduction_lines",
     "reproduction_page",
     "reproduction_tables",
@@ -51,5 +63,6 @@ __all__ = [
     "summary_lines",
     "summary_rows",
     "table_notes",
+    "text_as_html",
     "trace_of",
 ]
