@@ -12,6 +12,7 @@ _EXTRA_OF = {
     "qiskit": "real",
     "qiskit_addon_cutting": "real",
     "qiskit_aer": "real",
+    "qiskit_qasm3_import": "real",
     "sklearn": "real",
     "torch": "train",
 }

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qcutsim.cell import Cell, Workload, record_fields
+from qcutsim.cell import Cell, record_fields
 from qcutsim.cell import Pool as ConfiguredPool
 from qcutsim.dispatch import CancelMode
-from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
+from qcutsim.errors import ExecutionError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, make_folder
 from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import SCHEMA, EventRecord, LogWriter, QueryRecord, RunRecord
+from qcutsim.runcircuits import RunCircuits, check_same_run, pipeline_of, query_of
 from qcutsim.runtime import (
     MOST_WORKERS,
     Driver,
@@ -35,12 +36,12 @@ from qcutsim.runtime import (
 )
 from qcutsim.runtime.loop import DaemonThreads, run_async
 from qcutsim.scenario import Scenario
-from qcutsim.seeds import derived_seed, stream
+from qcutsim.seeds import stream
 from qcutsim.simulatedonly import refusal
 from qcutsim.stragglers import InjectedDelays, Stragglers
 
 if TYPE_CHECKING:
-    from qcutsim.estimator import Pipeline, Query, QueryOutcome
+    from qcutsim.estimator import Pipeline, QueryOutcome
 
 _PoolKey = tuple[str, CancelMode | None, TaskFunctionSource]
 """Cells with the same kind of pool, way to cancel, and task function share workers."""
@@ -95,9 +96,10 @@ def run_scenario(
     """
     require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn")
     _check_runnable(scenario)
+    circuits = RunCircuits.of(scenario)
     out = Path(out_dir)
     log = out / LOG_NAME
-    done = _done_before(log, scenario)
+    done = _done_before(log, scenario, circuits)
     todo = [planned for planned in _order(scenario) if planned.identity not in done]
     total = len(todo) + len(done)
     if todo:
@@ -106,7 +108,7 @@ def run_scenario(
     if not todo:
         return log
     with LogWriter(log) as writer:
-        measurement = _Measurement(scenario, writer, log_events=log_events)
+        measurement = _Measurement(scenario, writer, circuits, log_events=log_events)
         run_async(measurement.run(todo, len(done), total, on_progress))
     return log
 
@@ -123,17 +125,13 @@ def _check_runnable(scenario: Scenario) -> None:
             )
 
 
-def _done_before(log: Path, scenario: Scenario) -> set[tuple[str, int, int]]:
+def _done_before(log: Path, scenario: Scenario, circuits: RunCircuits) -> set[tuple[str, int, int]]:
     if not exists(log) or log.stat().st_size == 0:
         return set()
     done = set()
     for record in read_records(log):
-        if type(record) is RunRecord and record.scenario_key != scenario.key:
-            raise LogError(
-                f"{log}: holds a run of another scenario or seed "
-                f"({record.scenario.get('name')!r}, seed {record.seed}); "
-                "give another --out, or move it away"
-            )
+        if type(record) is RunRecord:
+            check_same_run(log, record, scenario, circuits)
         if type(record) is QueryRecord and record.outcome == "ok" and not record.is_cold:
             done.add((record.cell, record.repetition, record.index))
     return done
@@ -154,10 +152,11 @@ class _Measurement:
 
     scenario: Scenario
     writer: LogWriter
+    circuits: RunCircuits
     log_events: bool
     start_s: float = field(default_factory=time.monotonic)
     next_query: int = 0
-    pipelines: dict[tuple[Workload, ConfiguredPool], Pipeline] = field(default_factory=dict)
+    pipelines: dict[tuple[bytes, ConfiguredPool], Pipeline] = field(default_factory=dict)
 
     def clock(self) -> float:
         return time.monotonic() - self.start_s
@@ -176,6 +175,7 @@ class _Measurement:
                 scenario_key=self.scenario.key,
                 seed=self.scenario.seed,
                 started_at=started_at,
+                circuits=self.circuits.fingerprints or msgspec.UNSET,
             )
         )
         cells = list({planned.cell.key: planned.cell for planned in todo}.values())
@@ -218,17 +218,9 @@ class _Measurement:
 
     def _pipeline(self, cell: Cell) -> Pipeline:
         """Kept for all queries of a workload on a pool: a plan is made once."""
-        from qcutsim.estimator import make_pipeline
-
-        work, workers = cell.workload, cell.pool.workers
-        key = (work, cell.pool)
+        key = (msgspec.json.encode(cell.workload), cell.pool)
         if key not in self.pipelines:
-            self.pipelines[key] = make_pipeline(
-                work.pipeline,
-                workers=workers,
-                reconstruction=work.reconstruction,
-                chunk=work.chunk,
-            )
+            self.pipelines[key] = pipeline_of(cell)
         return self.pipelines[key]
 
     async def _measure(
@@ -272,7 +264,9 @@ class _Measurement:
         try:
             outcome = await estimate(
                 self._pipeline(cell),
-                _query(self.scenario.seed, cell.workload, planned),
+                query_of(
+                    self.scenario.seed, cell, planned.repetition, planned.index, self.circuits
+                ),
                 driver,
                 number=number,
                 delays=delays,
@@ -315,23 +309,6 @@ async def _pools(wanted: Iterable[tuple[_PoolKey, int]]) -> AsyncIterator[dict[_
     finally:
         for pool in started:
             await pool.stop()
-
-
-def _query(seed: int, workload: Workload, planned: _Planned) -> Query:
-    from qcutsim.estimator import Query
-    from qcutsim.learning import bind_model, load_iris_angles, random_weights
-
-    dataset = load_iris_angles()
-    sample = (planned.repetition * 7 + planned.index) % len(dataset.labels)
-    angles = dataset.angles[sample]
-    key = (planned.repetition, planned.index)
-    return Query.single(
-        bind_model(angles, random_weights(len(angles), seed)),
-        workload.observable,
-        workload.partition_labels,
-        workload.shots,
-        derived_seed(seed, "query", *key),
-    )
 
 
 def _query_record(

@@ -30,6 +30,7 @@ import msgspec
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
+from qcutsim.owncircuit import OwnCircuits, refuse_data_set_beside_circuit
 from qcutsim.ranges import values_of
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
@@ -83,7 +84,7 @@ class Scenario:
     @property
     def key(self) -> str:
         """SHA-256 of the resolved scenario; equal keys ask for the same thing."""
-        return key_of(self.resolved())
+        return key_of(self.resolved() | {"cells": [cell.identity() for cell in self.cells]})
 
     @classmethod
     def from_resolved(cls, data: dict[str, Any]) -> Self:
@@ -166,6 +167,7 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
             with problems:
                 axes[-1] = _axis(file, number)
     seen: set[str] = set()
+    circuits = OwnCircuits(file.path.parent)
     for choice in itertools.product(*axes):
         data = copy.deepcopy(base)
         origin: dict[Path_, Path_] = {}
@@ -174,7 +176,7 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
                 for dotted, (value, at) in setting.items():
                     _assign(file, data, dotted, value, at)
                     origin[tuple(dotted.split("."))] = at
-            cell = _cell(file, data, origin, problems)
+            cell = _cell(file, data, origin, problems, circuits)
             if cell is None:
                 continue
             if cell.key in seen:
@@ -276,7 +278,11 @@ def _assign(file: YamlFile, data: dict[str, Any], dotted: str, value: Any, at: P
 
 
 def _cell(
-    file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_], problems: Problems
+    file: YamlFile,
+    data: dict[str, Any],
+    origin: dict[Path_, Path_],
+    problems: Problems,
+    circuits: OwnCircuits,
 ) -> Cell | None:
     """The cell of these values; ``None``: something is wrong with them."""
     marks = dict(file.marks)
@@ -304,8 +310,12 @@ def _cell(
         if not is_known:  # to see what else is wrong
             data["policy"] = {"kind": "eager"}
     check_worker_count(values, data.get("pool"))
+    problems.add(*refuse_data_set_beside_circuit(values, data["workload"]))
     cell = convert(values, data, Cell)
     wrong = [*_check_workload(values, cell), *_check_workers(values, cell)]
+    if not wrong:
+        work = circuits.identified(values, cell.workload)
+        cell = msgspec.structs.replace(cell, workload=work)
     problems.add(*wrong)
     check_simulated_only(values, cell)
     return None if wrong else cell
