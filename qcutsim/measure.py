@@ -18,14 +18,14 @@ import msgspec
 from qcutsim.cell import Cell, record_fields
 from qcutsim.cell import Pool as ConfiguredPool
 from qcutsim.dispatch import CancelMode
-from qcutsim.errors import ExecutionError, QueryFailedError, ScenarioError
+from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
 from qcutsim.extras import require
 from qcutsim.files import exists, make_folder
 from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import SCHEMA, EventRecord, LogWriter, QueryRecord, RunRecord
-from qcutsim.runcircuits import RunCircuits, check_same_run, pipeline_of, query_of
+from qcutsim.runcircuits import RunCircuits, pipeline_of, query_of
 from qcutsim.runtime import (
     MOST_WORKERS,
     Driver,
@@ -131,7 +131,13 @@ def _done_before(log: Path, scenario: Scenario, circuits: RunCircuits) -> set[tu
     done = set()
     for record in read_records(log):
         if type(record) is RunRecord:
-            check_same_run(log, record, scenario, circuits)
+            circuits.check_unchanged(log, record, scenario)
+        if type(record) is RunRecord and record.scenario_key != scenario.key:
+            raise LogError(
+                f"{log}: holds a run of another scenario or seed "
+                f"({record.scenario.get('name')!r}, seed {record.seed}); "
+                "give another --out, or move it away"
+            )
         if type(record) is QueryRecord and record.outcome == "ok" and not record.is_cold:
             done.add((record.cell, record.repetition, record.index))
     return done
@@ -175,7 +181,7 @@ class _Measurement:
                 scenario_key=self.scenario.key,
                 seed=self.scenario.seed,
                 started_at=started_at,
-                circuits=self.circuits.fingerprints or msgspec.UNSET,
+                circuits=self.circuits.fingerprints or None,
             )
         )
         cells = list({planned.cell.key: planned.cell for planned in todo}.values())

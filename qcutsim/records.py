@@ -51,7 +51,7 @@ class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
     seed: int
     started_at: str | None = None
     profile_key: str | None = None
-    circuits: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    circuits: dict[str, str] | None = None
 
 
 class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):

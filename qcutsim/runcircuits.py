@@ -35,7 +35,7 @@ class RunCircuits:
             ScenarioError: one cannot be had, or cannot be cut so; names where the scenario has it.
         """
         works = {
-            msgspec.json.encode(cell.workload): cell
+            msgspec.json.encode(msgspec.structs.replace(cell.workload, shots=1)): cell
             for cell in scenario.cells
             if cell.workload.circuit is not msgspec.UNSET
         }
@@ -49,7 +49,8 @@ class RunCircuits:
             work = cell.workload
             try:
                 query = query_of(scenario.seed, cell, 0, 0, found)
-                pipeline_of(cell).partition(query)
+                pipeline = pipeline_of(cell)
+                pipeline.generate(query, pipeline.partition(query))
                 if is_entry_point(str(work.circuit)):
                     bound = bind_random(found.by_title[work.title], 0)
                     found.fingerprints[work.title] = fingerprint(bound)
@@ -57,35 +58,32 @@ class RunCircuits:
                 raise refused_circuit(scenario, work, str(error)) from None
         return found
 
+    def check_unchanged(self, log: Path, run: RunRecord, scenario: Scenario) -> None:
+        """What a log's run measured are these circuits.
 
-def check_same_run(log: Path, run: RunRecord, scenario: Scenario, circuits: RunCircuits) -> None:
-    """A log's run is of this scenario, and of these circuits.
-
-    Raises:
-        LogError: it is of another one; says what to do.
-    """
-    if run.scenario_key != scenario.key:
-        raise LogError(
-            f"{log}: holds a run of another scenario or seed "
-            f"({run.scenario.get('name')!r}, seed {run.seed}){_changed_circuits(run, scenario)}; "
-            "give another --out, or move it away"
-        )
-    if run.circuits is not msgspec.UNSET:
-        for title, known in run.circuits.items():
-            if circuits.fingerprints.get(title, known) != known:
-                raise LogError(
-                    f"{log}: the circuit {title} that was measured is not the one that its entry "
-                    "point returns now; restore that, or give another --out"
-                )
-
-
-def _changed_circuits(run: RunRecord, scenario: Scenario) -> str:
-    """Names the files that have changed since, if that is all that was seen of a difference."""
-    works = [cell.get("workload", {}) for cell in run.scenario.get("cells", [])]
-    before = {work["circuit"]: work.get("circuit_sha256") for work in works if "circuit" in work}
-    now = {cell.workload.circuit: cell.workload.circuit_sha256 for cell in scenario.cells}
-    changed = [str(c) for c, sha256 in now.items() if c in before and before[c] != sha256]
-    return f": {', '.join(sorted(changed))} has changed since" if changed else ""
+        Raises:
+            LogError: a file has changed since, or an entry point returns another circuit.
+        """
+        works = [cell.get("workload", {}) for cell in run.scenario.get("cells", [])]
+        before = {
+            work["circuit"]: work.get("circuit_sha256") for work in works if "circuit" in work
+        }
+        now = {str(c.workload.circuit): c.workload.circuit_sha256 for c in scenario.cells}
+        changed = {
+            circuit
+            for circuit, sha256 in now.items()
+            if not is_entry_point(circuit) and before.get(circuit, sha256) != sha256
+        }
+        changed |= {
+            title
+            for title, known in (run.circuits or {}).items()
+            if self.fingerprints.get(title, known) != known
+        }
+        if changed:
+            raise LogError(
+                f"{log}: the circuit {', '.join(sorted(changed))} has changed since it was "
+                "measured; restore it, or give another --out"
+            )
 
 
 def pipeline_of(cell: Cell) -> Pipeline:

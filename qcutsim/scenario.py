@@ -38,6 +38,7 @@ from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unkn
 
 _LARGEST_SEED = 2**63 - 1
 _MOST_REPLICATIONS = 1_000_000
+_TEXTS = ("partition_labels", "observable")
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +128,7 @@ def load_scenario(
         )
     problems = Problems(Path(path))
     try:
-        file = load_yaml(Path(path))
+        file = load_yaml(Path(path), texts=_TEXTS)
     except ScenarioError as error:
         problems.add(*error.problems)
         problems.raise_any()
@@ -285,16 +286,7 @@ def _cell(
     circuits: OwnCircuits,
 ) -> Cell | None:
     """The cell of these values; ``None``: something is wrong with them."""
-    marks = dict(file.marks)
-    values = YamlFile(file.path, data, marks)
-    for field, at in origin.items():
-        for place in [place for place in marks if place[: len(field)] == field]:
-            del marks[place]
-        for place, mark in file.marks.items():
-            if place[: len(at)] == at:
-                marks[field + place[len(at) :]] = mark
-        for end in range(1, len(field)):
-            marks.setdefault(field[:end], file.marks[at])
+    values = YamlFile(file.path, data, file.marks, origin)
     if "workload" not in data:
         raise ScenarioError(
             f"{file.where(())}: workload: missing; it says what a query evaluates, "

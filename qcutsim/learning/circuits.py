@@ -143,7 +143,9 @@ def _import(file: CircuitFile) -> QuantumCircuit:
 
 def _explained(error: BaseException) -> tuple[int | None, int, str]:
     """Line and column (both from 1) and what is wrong, as far as the importer tells."""
-    text = str(error).strip("\"' \n")
+    text = str(error).strip()
+    if text[:1] in ("'", '"') and text[:1] == text[-1:]:  # some tell it as it is written in code
+        text = text.strip("\"'")
     place = _PLACE.match(text)
     if place is not None:
         return int(place[1]), int(place[2]) + 1, place[3]
@@ -217,7 +219,8 @@ def _unmeasured(circuit: Any) -> QuantumCircuit:
         raise InputError(f"returned a {type(circuit).__name__}; expected a qiskit QuantumCircuit")
     if circuit.num_qubits == 0:
         raise InputError("the circuit has no qubits; there is nothing to estimate")
-    bare = circuit.remove_final_measurements(inplace=False)
+    is_measured = any(one.operation.name == "measure" for one in circuit.data)
+    bare = circuit.remove_final_measurements(inplace=False) if is_measured else circuit
     plain = QuantumCircuit(circuit.num_qubits, global_phase=bare.global_phase)
     for instruction in bare.data:
         name = instruction.operation.name
