@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from qcutsim.dispatch import CancelMode, PolicyConfig, cancel_mode, policy_config
+from qcutsim.errors import ScenarioError
 from qcutsim.stragglers import Stragglers
 
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+_ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_LONGEST_NAME = 40
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,9 +26,26 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``partition_labels`` has one letter a qubit (as qiskit-addon-cutting takes them); qubits with
     the same letter stay together, a gate between two letters is cut. All the same: uncut.
     ``reconstruction`` and ``chunk`` (subexperiments a task) belong to the pipeline ``planned``.
+
+    Args:
+        dataset: the model of arXiv:2602.16233 on a sample of it; not with a circuit.
+        circuit: instead, one's own: an OpenQASM 2 or 3 file, its path relative to the scenario,
+            or ``package.module:function`` that returns a QuantumCircuit. Free parameters are
+            drawn uniformly from [0, 2 pi) for each query; final measurements are removed.
+        circuit_parameters: keyword arguments of that function.
+        circuit_sha256: of the file, or of the function's name and arguments; filled in. Where it
+            is given, the file must have it.
+        partition_labels: one letter a qubit; gates between two letters are cut.
+        observable: Pauli letters, one a qubit.
+        shape: a file that 'qcutsim shape' wrote, or the folder; what a simulation takes.
     """
 
-    dataset: Literal["iris"] = "iris"
+    dataset: Literal["iris"] | msgspec.UnsetType = "iris"
+    circuit: Annotated[str, msgspec.Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
+    circuit_parameters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    circuit_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     partition_labels: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]+$")]
     observable: str = "ZZZZ"
     shots: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 1024
@@ -30,6 +53,45 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reconstruction: str | None = None
     chunk: AtLeastOne | None = None
     shape: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.circuit is msgspec.UNSET:
+            return
+        msgspec.structs.force_setattr(self, "dataset", msgspec.UNSET)
+        if is_entry_point(self.circuit) and self.circuit_sha256 is msgspec.UNSET:
+            msgspec.structs.force_setattr(self, "circuit_sha256", _entry_point_sha256(self))
+
+    @property
+    def title(self) -> str:
+        """The data set, or a circuit's name and the first digits of its hash.
+
+        Raises:
+            ScenarioError: the circuit is a file that was not looked at.
+        """
+        if self.circuit is msgspec.UNSET:
+            return str(self.dataset)
+        if self.circuit_sha256 is msgspec.UNSET:
+            raise ScenarioError(
+                f"workload.circuit: of the file {self.circuit!r} 'circuit_sha256' is not known; "
+                "load_scenario fills it in"
+            )
+        return f"{circuit_name(self.circuit)}-{self.circuit_sha256[:8]}"
+
+
+def is_entry_point(circuit: str) -> bool:
+    """Whether a circuit is ``package.module:function``, and not a file."""
+    return _ENTRY_POINT.fullmatch(circuit) is not None
+
+
+def circuit_name(circuit: str) -> str:
+    """Of a file its name without folder and ending, of an entry point the function's."""
+    name = circuit.rpartition(":")[2] if is_entry_point(circuit) else PurePath(circuit).stem
+    return re.sub(r"[^\w.+-]", "_", name)[:_LONGEST_NAME]
+
+
+def _entry_point_sha256(work: Workload) -> str:
+    parameters = {} if work.circuit_parameters is msgspec.UNSET else work.circuit_parameters
+    return key_of({"circuit": work.circuit, "parameters": parameters})
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,10 +232,18 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
         In a training run ``queries`` is how large a step is.
         """
-        shown = msgspec.to_builtins(self)
+        shown = self.identity()
         if self.training is msgspec.UNSET:
             del shown["queries"]
         return key_of(shown)[:12]
+
+    def identity(self) -> dict[str, Any]:
+        """As plain data, a circuit's file by its name: where it stands does not matter."""
+        shown: dict[str, Any] = msgspec.to_builtins(self)
+        circuit = self.workload.circuit
+        if circuit is not msgspec.UNSET and not is_entry_point(circuit):
+            shown["workload"]["circuit"] = circuit_name(circuit)
+        return shown
 
 
 def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
@@ -182,7 +252,7 @@ def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
         "cell": cell.key,
         "repetition": repetition,
         "index": index,
-        "dataset": cell.workload.dataset,
+        "dataset": cell.workload.title,
         "partition_labels": cell.workload.partition_labels,
         "observable": cell.workload.observable,
         "shots": cell.workload.shots,

@@ -14,6 +14,7 @@ _EXTRA_OF = {
     "qiskit": "real",
     "qiskit_addon_cutting": "real",
     "qiskit_aer": "real",
+    "qiskit_qasm3_import": "real",
     "shtab": "completion",
     "sklearn": "real",
     "torch": "train",

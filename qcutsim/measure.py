@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qcutsim.cell import Cell, Workload, record_fields
+from qcutsim.cell import Cell, record_fields
 from qcutsim.cell import Pool as ConfiguredPool
 from qcutsim.dispatch import CancelMode
 from qcutsim.errors import ExecutionError, LogError, QueryFailedError, ScenarioError
@@ -26,6 +26,7 @@ from qcutsim.logreader import read_records
 from qcutsim.manifest import collect_manifest
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import SCHEMA, EventRecord, LogWriter, QueryRecord, RunRecord
+from qcutsim.runcircuits import RunCircuits, pipeline_of, query_of
 from qcutsim.runtime import (
     MOST_WORKERS,
     Driver,
@@ -36,12 +37,12 @@ from qcutsim.runtime import (
 )
 from qcutsim.runtime.loop import DaemonThreads, run_async
 from qcutsim.scenario import Scenario
-from qcutsim.seeds import derived_seed, stream
+from qcutsim.seeds import stream
 from qcutsim.simulatedonly import refusal
 from qcutsim.stragglers import InjectedDelays, Stragglers
 
 if TYPE_CHECKING:
-    from qcutsim.estimator import Pipeline, Query, QueryOutcome
+    from qcutsim.estimator import Pipeline, QueryOutcome
 
 _PoolKey = tuple[str, CancelMode | None, TaskFunctionSource]
 """Cells with the same kind of pool, way to cancel, and task function share workers."""
@@ -99,16 +100,17 @@ def run_scenario(
     """
     require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn")
     _check_runnable(scenario)
+    circuits = RunCircuits.of(scenario)
     log = make_folder(Path(out_dir)) / LOG_NAME
     with locked(log):
-        done = _done_before(log, scenario)
+        done = _done_before(log, scenario, circuits)
         todo = [planned for planned in _order(scenario) if planned.identity not in done]
         total = len(todo) + len(done)
         on_progress(len(done), total)
         if todo:
             with LogWriter(log) as writer:
                 measurement = _Measurement(
-                    scenario, writer, log_events=log_events, observer=observer
+                    scenario, writer, circuits, log_events=log_events, observer=observer
                 )
                 run_async(measurement.run(todo, len(done), total, on_progress))
     return log
@@ -126,11 +128,13 @@ def _check_runnable(scenario: Scenario) -> None:
             )
 
 
-def _done_before(log: Path, scenario: Scenario) -> set[tuple[str, int, int]]:
+def _done_before(log: Path, scenario: Scenario, circuits: RunCircuits) -> set[tuple[str, int, int]]:
     if not exists(log) or log.stat().st_size == 0:
         return set()
     done = set()
     for record in read_records(log):
+        if type(record) is RunRecord:
+            circuits.check_unchanged(log, record, scenario)
         if type(record) is RunRecord and record.scenario_key != scenario.key:
             raise LogError(
                 f"{log}: holds a run of another scenario or seed "
@@ -163,11 +167,12 @@ class _Measurement:
 
     scenario: Scenario
     writer: LogWriter
+    circuits: RunCircuits
     log_events: bool
     observer: RunObserver | None = None
     start_s: float = field(default_factory=time.monotonic)
     next_query: int = 0
-    pipelines: dict[tuple[Workload, ConfiguredPool], Pipeline] = field(default_factory=dict)
+    pipelines: dict[tuple[bytes, ConfiguredPool], Pipeline] = field(default_factory=dict)
 
     def clock(self) -> float:
         return time.monotonic() - self.start_s
@@ -186,6 +191,7 @@ class _Measurement:
                 scenario_key=self.scenario.key,
                 seed=self.scenario.seed,
                 started_at=started_at,
+                circuits=self.circuits.fingerprints or None,
             )
         )
         cells = list({planned.cell.key: planned.cell for planned in todo}.values())
@@ -228,17 +234,9 @@ class _Measurement:
 
     def _pipeline(self, cell: Cell) -> Pipeline:
         """Kept for all queries of a workload on a pool: a plan is made once."""
-        from qcutsim.estimator import make_pipeline
-
-        work, workers = cell.workload, cell.pool.workers
-        key = (work, cell.pool)
+        key = (msgspec.json.encode(cell.workload), cell.pool)
         if key not in self.pipelines:
-            self.pipelines[key] = make_pipeline(
-                work.pipeline,
-                workers=workers,
-                reconstruction=work.reconstruction,
-                chunk=work.chunk,
-            )
+            self.pipelines[key] = pipeline_of(cell)
         return self.pipelines[key]
 
     async def _measure(
@@ -287,7 +285,9 @@ class _Measurement:
         try:
             outcome = await estimate(
                 self._pipeline(cell),
-                _query(self.scenario.seed, cell.workload, planned),
+                query_of(
+                    self.scenario.seed, cell, planned.repetition, planned.index, self.circuits
+                ),
                 driver,
                 number=number,
                 delays=delays,
@@ -330,23 +330,6 @@ async def _pools(wanted: Iterable[tuple[_PoolKey, int]]) -> AsyncIterator[dict[_
     finally:
         for pool in started:
             await pool.stop()
-
-
-def _query(seed: int, workload: Workload, planned: _Planned) -> Query:
-    from qcutsim.estimator import Query
-    from qcutsim.learning import bind_model, load_iris_angles, random_weights
-
-    dataset = load_iris_angles()
-    sample = (planned.repetition * 7 + planned.index) % len(dataset.labels)
-    angles = dataset.angles[sample]
-    key = (planned.repetition, planned.index)
-    return Query.single(
-        bind_model(angles, random_weights(len(angles), seed)),
-        workload.observable,
-        workload.partition_labels,
-        workload.shots,
-        derived_seed(seed, "query", *key),
-    )
 
 
 def _query_record(

@@ -10,6 +10,7 @@ there whole.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, Self
@@ -29,12 +30,17 @@ AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 MERGE_PARTITION = "merge"
 """What stands for the partition of a task that is a part of the reconstruction."""
 
+_OWN_CIRCUIT = re.compile(r".+-[0-9a-f]{8}", re.DOTALL)
+
 Outcome = Literal["ok", "failed", "lost", "cancelled"]
 """What became of a copy of a task; ``cancelled``: nobody needed it any more."""
 
 
 class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
-    """Opens a run: what was asked, by which code, on which machine."""
+    """Opens a run: what was asked, by which code, on which machine.
+
+    ``circuits``: of those that Python entry points returned, by name, a hash of what they do.
+    """
 
     schema: int
     run: str
@@ -45,6 +51,7 @@ class RunRecord(msgspec.Struct, tag="run", tag_field="kind", kw_only=True):
     seed: int
     started_at: str | None = None
     profile_key: str | None = None
+    circuits: dict[str, str] | None = None
 
 
 class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
@@ -105,6 +112,11 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     is_extrapolated: bool = False
     machines: str | None = None
 
+    @property
+    def labels(self) -> str:
+        """See :func:`labels_of`."""
+        return labels_of(self.dataset, self.partition_labels)
+
 
 class TaskRecord(msgspec.Struct, tag="task", tag_field="kind", kw_only=True):
     """The life of one task: ready, dispatched, started, ended, collected.
@@ -161,6 +173,17 @@ class EventRecord(msgspec.Struct, tag="event", tag_field="kind", kw_only=True):
 
 
 Record = RunRecord | QueryRecord | TaskRecord | StepRecord | EventRecord
+
+
+def labels_of(dataset: str, partition_labels: str) -> str:
+    """What work is told apart by: its partition labels, for one's own circuit after its name.
+
+    >>> labels_of("iris", "AABB"), labels_of("ghz-0a1b2c3d", "AABB")
+    ('AABB', 'ghz-0a1b2c3d AABB')
+    """
+    is_own = _OWN_CIRCUIT.fullmatch(dataset) is not None
+    return f"{dataset} {partition_labels}" if is_own else partition_labels
+
 
 _encoder = msgspec.json.Encoder()
 

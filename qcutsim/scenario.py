@@ -31,6 +31,7 @@ import msgspec
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
+from qcutsim.owncircuit import OwnCircuits, refuse_data_set_beside_circuit
 from qcutsim.ranges import values_of
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
@@ -38,6 +39,7 @@ from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unkn
 
 _LARGEST_SEED = 2**63 - 1
 _MOST_REPLICATIONS = 1_000_000
+_TEXTS = ("partition_labels", "observable")
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ class Scenario:
     @property
     def key(self) -> str:
         """SHA-256 of the resolved scenario; equal keys ask for the same thing."""
-        return key_of(self.resolved())
+        return key_of(self.resolved() | {"cells": [cell.identity() for cell in self.cells]})
 
     @classmethod
     def from_resolved(cls, data: dict[str, Any]) -> Self:
@@ -132,7 +134,7 @@ def load_scenario(
         )
     problems = Problems(Path(path))
     try:
-        file = load_yaml(Path(path))
+        file = load_yaml(Path(path), texts=_TEXTS)
     except ScenarioError as error:
         problems.add(*error.problems)
         problems.raise_any()
@@ -172,6 +174,7 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
             with problems:
                 axes[-1] = _axis(file, number)
     seen: set[str] = set()
+    circuits = OwnCircuits(file.path.parent)
     for choice in itertools.product(*axes):
         data = copy.deepcopy(base)
         origin: dict[Path_, Path_] = {}
@@ -180,7 +183,7 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
                 for dotted, (value, at) in setting.items():
                     _assign(file, data, dotted, value, at)
                     origin[tuple(dotted.split("."))] = at
-            cell = _cell(file, data, origin, problems)
+            cell = _cell(file, data, origin, problems, circuits)
             if cell is None:
                 continue
             if cell.key in seen:
@@ -282,19 +285,14 @@ def _assign(file: YamlFile, data: dict[str, Any], dotted: str, value: Any, at: P
 
 
 def _cell(
-    file: YamlFile, data: dict[str, Any], origin: dict[Path_, Path_], problems: Problems
+    file: YamlFile,
+    data: dict[str, Any],
+    origin: dict[Path_, Path_],
+    problems: Problems,
+    circuits: OwnCircuits,
 ) -> Cell | None:
     """The cell of these values; ``None``: something is wrong with them."""
-    marks = dict(file.marks)
-    values = YamlFile(file.path, data, marks)
-    for field, at in origin.items():
-        for place in [place for place in marks if place[: len(field)] == field]:
-            del marks[place]
-        for place, mark in file.marks.items():
-            if place[: len(at)] == at:
-                marks[field + place[len(at) :]] = mark
-        for end in range(1, len(field)):
-            marks.setdefault(field[:end], file.marks[at])
+    values = YamlFile(file.path, data, file.marks, origin)
     if "workload" not in data:
         raise ScenarioError(
             f"{file.where(())}: workload: missing; it says what a query evaluates, "
@@ -310,8 +308,12 @@ def _cell(
         if not is_known:  # to see what else is wrong
             data["policy"] = {"kind": "eager"}
     check_worker_count(values, data.get("pool"))
+    problems.add(*refuse_data_set_beside_circuit(values, data["workload"]))
     cell = convert(values, data, Cell)
     wrong = [*_check_workload(values, cell), *_check_workers(values, cell)]
+    if not wrong:
+        work = circuits.identified(values, cell.workload)
+        cell = msgspec.structs.replace(cell, workload=work)
     problems.add(*wrong)
     check_simulated_only(values, cell)
     return None if wrong else cell

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from qcutsim.errors import ProfileError
+from qcutsim.files import exists
 from qcutsim.records import MERGE_PARTITION
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Subexperiments of one query, by class and in the order in which they become tasks.
 
     ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row). ``merges``
-    are what a reconstruction does before the barrier opens.
+    are what a reconstruction does before the barrier opens. ``circuit`` is the name and hash of
+    one's own circuit.
     """
 
     schema: int
@@ -90,6 +92,7 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reconstruction: str = "per_shot"
     reconstruction_steps: int | None = None
     merges: tuple[MergeShape, ...] = ()
+    circuit: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def tasks(self) -> int:
@@ -134,7 +137,7 @@ def shape_name(work: Workload, workers: int) -> str:
     What the pipeline ``planned`` makes of a query depends on how it reconstructs, on the chunk,
     and, where joins are dealt out to them, on the number of workers.
     """
-    name = f"iris-{work.pipeline}-{work.partition_labels}-{work.observable}"
+    name = f"{work.title}-{work.pipeline}-{work.partition_labels}-{work.observable}"
     if work.pipeline != "upstream":
         reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
         name += f"-{reconstruction}-{'auto' if work.chunk is None else f'chunk{work.chunk}'}"
@@ -143,38 +146,60 @@ def shape_name(work: Workload, workers: int) -> str:
     return f"{name}.json"
 
 
-def load_shape(work: Workload, workers: int = 1) -> WorkloadShape:
-    """The shape of a workload: from the file that it names, or the one shipped.
+def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> WorkloadShape:
+    """The shape of a workload: from the file or folder that it names, or the one shipped.
+
+    A path is relative to the working folder, or else to ``beside``, that of the scenario. In a
+    folder the shape has the name that 'qcutsim shape' gave it.
 
     Raises:
         ProfileError: there is none, or the file is not a shape of this workload.
     """
+    name = shape_name(work, workers)
     if work.shape is None:
-        name = shape_name(work, workers)
         found = resources.files("qcutsim.workloads").joinpath(name)
         if not found.is_file():
             raise ProfileError(
                 f"no workload shape {name} is shipped (partition labels "
                 f"{work.partition_labels!r}, observable {work.observable!r}, pipeline "
                 f"{work.pipeline!r}); export one with 'qcutsim shape SCENARIO --out DIR' and name "
-                "it as 'workload.shape'"
+                "it, or DIR, as 'workload.shape'"
             )
         return _decode(name, found.read_bytes())
+    path = Path(work.shape)
+    if beside is not None and not exists(path) and exists(beside / path):
+        path = beside / path
+    if path.is_dir():
+        path /= name
+        if not exists(path):
+            raise ProfileError(
+                f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {path.parent}'"
+            )
     try:
-        data = Path(work.shape).read_bytes()
+        data = path.read_bytes()
     except OSError as error:
-        raise ProfileError(f"{work.shape}: cannot be read ({error.strerror})") from None
-    shape = _decode(work.shape, data)
+        advice = (
+            "; export it with 'qcutsim shape SCENARIO --out DIR'"
+            if isinstance(error, FileNotFoundError) and work.circuit is not msgspec.UNSET
+            else ""
+        )
+        raise ProfileError(f"{path}: cannot be read ({error.strerror}){advice}") from None
+    shape = _decode(str(path), data)
+    own = msgspec.UNSET if work.circuit is msgspec.UNSET else work.title
+    if shape.circuit != own:
+        holds_circuit = shape.circuit or "a data set"
+        raise ProfileError(
+            f"{path}: holds the shape of {holds_circuit}, the scenario asks for {work.title}; "
+            "export it with 'qcutsim shape SCENARIO --out DIR'"
+        )
     asked = (work.pipeline, work.partition_labels, work.observable)
     holds = (shape.pipeline, shape.partition_labels, shape.observable)
     if asked != holds:
-        raise ProfileError(
-            f"{work.shape}: holds the shape of {holds}, the scenario asks for {asked}"
-        )
+        raise ProfileError(f"{path}: holds the shape of {holds}, the scenario asks for {asked}")
     reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
     if work.pipeline != "upstream" and shape.reconstruction != reconstruction:
         raise ProfileError(
-            f"{work.shape}: holds the shape of the reconstruction {shape.reconstruction!r}, the "
+            f"{path}: holds the shape of the reconstruction {shape.reconstruction!r}, the "
             f"scenario asks for {reconstruction!r}"
         )
     return shape

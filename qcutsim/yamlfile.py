@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
@@ -17,6 +17,7 @@ import yaml
 from yamlcore import CCoreLoader
 
 from qcutsim.errors import ScenarioError
+from qcutsim.yamltext import MOST_SHOWN, explained, first_text, meant, read_text, shown
 
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]
@@ -27,6 +28,7 @@ MOST_PROBLEMS = 20
 MOST_VALUES = 100_000
 """A scenario with more values is a mistake, or an alias bomb."""
 
+_WORD = re.compile(r"[A-Za-z]+")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _PLACE = re.compile(r"(\d+):(\d+): ")
@@ -35,18 +37,34 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """Values of a YAML file and the (line, column) of each, both counted from 1."""
+    """Values of a YAML file and the (line, column) of each, both counted from 1.
+
+    ``origin`` tells of fields that were set from elsewhere in the file where that is.
+    """
 
     path: Path
     data: Any
-    marks: dict[Path_, tuple[int, int]]
+    marks: Mapping[Path_, tuple[int, int]]
+    origin: Mapping[Path_, Path_] = field(default_factory=dict)
 
     def where(self, at: Path_) -> str:
         """``file:line:column`` of the value at ``at``, or of its nearest parent."""
-        while at and at not in self.marks:
+        found = self._mark(at)
+        while at and found is None:
             at = at[:-1]
-        line, column = self.marks.get(at, (1, 1))
+            found = self._mark(at)
+        line, column = found or (1, 1)
         return f"{self.path}:{line}:{column}"
+
+    def _mark(self, at: Path_) -> tuple[int, int] | None:
+        for end in range(len(at), 0, -1):
+            if at[:end] in self.origin:
+                return self.marks.get(self.origin[at[:end]] + at[end:])
+        if at not in self.marks:
+            for own, place in self.origin.items():
+                if own[: len(at)] == at:
+                    return self.marks[place]
+        return self.marks.get(at)
 
     def value(self, at: Path_) -> Any:
         """The value at ``at``, or ``None`` where there is none."""
@@ -59,32 +77,28 @@ class YamlFile:
         return found
 
 
-def load_yaml(path: Path) -> YamlFile:
+def load_yaml(path: Path, texts: Collection[str] = ()) -> YamlFile:
     """Read a YAML file (YAML 1.2 core schema: ``1e-3`` is a number, ``no`` a string).
 
+    Args:
+        path: of the file.
+        texts: fields whose words are text also where YAML has a meaning for them (``true``,
+            ``null``); dotted fields by their last part.
+
     Raises:
-        ScenarioError: it is missing, not UTF-8, not YAML, empty, has a key twice, or an alias
-            that contains itself.
+        ScenarioError: it is missing, not UTF-8, not YAML, empty, too large, has a key twice, a
+            merge key, or an alias that contains itself.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise ScenarioError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror})") from None
+    text = read_text(path)
     loader = CCoreLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             raise ScenarioError(f"{path}:1:1: the file is empty; see scenarios/ for examples")
         marks: dict[Path_, tuple[int, int]] = {}
-        data = _construct(loader, node, (), marks, path)
+        data = _construct(loader, node, (), marks, path, texts)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ScenarioError(f"{place}: not valid YAML: {error.problem}") from None
+        raise explained(path, text, error) from None
     except yaml.reader.ReaderError as error:
         line, column = _position(text, error.position)
         raise ScenarioError(f"{path}:{line}:{column}: not valid YAML: {error.reason}") from None
@@ -103,35 +117,72 @@ def _position(text: str, offset: int) -> tuple[int, int]:
 
 
 def _construct(
-    loader: Any, node: yaml.Node, at: Path_, marks: dict[Path_, tuple[int, int]], path: Path
+    loader: Any,
+    node: yaml.Node,
+    at: Path_,
+    marks: dict[Path_, tuple[int, int]],
+    path: Path,
+    texts: Collection[str],
 ) -> Any:
     marks[at] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if len(marks) > MOST_VALUES:
         raise ScenarioError(f"{path}: holds more than {MOST_VALUES} values, its aliases expanded")
     if isinstance(node, yaml.MappingNode):
-        mapping: dict[Any, Any] = {}
+        mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
+            key = _key(loader, key_node, path)
             line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-            if not isinstance(key, str):
-                raise ScenarioError(f"{path}:{line}:{column}: a key must be text, not {key!r}")
             if key in mapping:
-                raise ScenarioError(f"{path}:{line}:{column}: the key '{key}' stands twice")
-            mapping[key] = _construct(loader, value_node, (*at, key), marks, path)
+                raise ScenarioError(
+                    f"{path}:{line}:{column}: the key '{shown(key, quoted=False)}' stands twice, "
+                    f"first in line {marks[*at, key][0]}"
+                )
+            mapping[key] = _construct(loader, value_node, (*at, key), marks, path, texts)
             marks[(*at, key)] = (line, column)
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [
-            _construct(loader, child, (*at, i), marks, path) for i, child in enumerate(node.value)
+            _construct(loader, child, (*at, i), marks, path, texts)
+            for i, child in enumerate(node.value)
         ]
+    if _is_text(node, at, texts):
+        return node.value
     try:
         return loader.construct_object(node, deep=True)
     except (ValueError, KeyError, IndexError):
         line, column = marks[at]
         raise ScenarioError(
-            f"{path}:{line}:{column}: not valid YAML: {node.value!r} cannot be read as "
+            f"{path}:{line}:{column}: not valid YAML: {shown(node.value)} cannot be read as "
             f"{node.tag.rpartition(':')[2]}"
         ) from None
+
+
+def _key(loader: Any, node: yaml.Node, path: Path) -> str:
+    """Raises ``ScenarioError`` where it is not text, or ``<<``."""
+    where = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    if not isinstance(node, yaml.ScalarNode):
+        raise ScenarioError(f"{where}: a key must be text, not a list or a mapping")
+    key = loader.construct_object(node, deep=True)
+    if not isinstance(key, str):
+        raise ScenarioError(f"{where}: a key must be text, not {shown(key)}")
+    if key == "<<" and not node.style:
+        raise ScenarioError(
+            f"{where}: '<<' does not merge in YAML 1.2; write the fields out (an alias, '*name', "
+            "can stand for a whole value)"
+        )
+    return key
+
+
+def _is_text(node: yaml.Node, at: Path_, texts: Collection[str]) -> bool:
+    """Whether a word that YAML would take for something else is meant as it is written."""
+    fields = [step for step in at if isinstance(step, str)]
+    return (
+        bool(fields)
+        and fields[-1].rpartition(".")[2] in texts
+        and node.tag.startswith("tag:yaml.org")
+        and not node.style
+        and _WORD.fullmatch(node.value) is not None
+    )
 
 
 def convert(file: YamlFile, data: Any, model: type[T], prefix: Path_ = ()) -> T:
@@ -181,10 +232,12 @@ def _explain(file: YamlFile, model: Any, prefix: Path_, message: str) -> tuple[P
     if missing := _MISSING.search(problem):
         return (*at, missing[1]), "missing; it has no default"
     found = file.value(at)
-    problem = problem if found is None else f"{problem}, found {found!r}"
+    problem = (
+        problem if found is None else f"{problem}, found {shown(found)}{meant(found, problem)}"
+    )
     options = _type_at(model, at[len(prefix) :])
     if get_origin(options) is Literal:
-        problem = f"found {found!r}; allowed: {', '.join(map(repr, get_args(options)))}"
+        problem = f"found {shown(found)}; allowed: {', '.join(map(repr, get_args(options)))}"
     return at, problem
 
 
@@ -228,7 +281,7 @@ class Problems:
             return
         lines: list[str] = []
         with suppress(OSError):
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = first_text(self._path).split("\n")
         shown = list(self._found)[:MOST_PROBLEMS]
         problems = [_pointed_at(problem, f"{self._path}:", lines) for problem in shown]
         more = len(self._found) - len(shown)
@@ -243,8 +296,12 @@ def _pointed_at(problem: str, start: str, lines: Sequence[str]) -> str:
     if place is None or int(place[1]) > len(lines):
         return problem
     line, column = lines[int(place[1]) - 1], int(place[2])
-    before = "".join(char if char == "\t" else " " for char in line[: column - 1])
-    return f"{problem}\n    {line}\n    {before}^"
+    if not line.strip():
+        return problem
+    start = max(column - MOST_SHOWN // 2, 0) if len(line) > MOST_SHOWN else 0
+    part = line[start : start + MOST_SHOWN]
+    before = "".join(char if char == "\t" else " " for char in part[: column - 1 - start])
+    return f"{problem}\n    {part}\n    {before}^"
 
 
 def _steps(place: str) -> Path_:

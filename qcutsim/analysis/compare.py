@@ -146,7 +146,7 @@ def compare_queries(
             virtual[key],
             *times,
             is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
-            or not (calibrated_labels is None or key.partition_labels in calibrated_labels),
+            or not (calibrated_labels is None or key.labels in calibrated_labels),
         )
         for key in both
     ]
@@ -181,7 +181,7 @@ def _compared(
     ups = measured.speed_ups.get(key), simulated.speed_ups.get(key)
     downs = measured.slowdowns.get(key), simulated.slowdowns.get(key)
     return Compared(
-        partition_labels=key.partition_labels,
+        partition_labels=key.labels,
         cuts=key.cuts,
         pool=key.pool,
         workers=key.workers,

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from qcutsim.dispatch import policy_config, policy_kinds
-from qcutsim.records import QueryRecord
+from qcutsim.records import QueryRecord, labels_of
 
 STAGES = ("partition", "generate", "execute", "reconstruct")
 
@@ -54,6 +54,11 @@ class Configuration(NamedTuple):
         if not fields["stragglers"]:
             fields["straggler_delay_s"] = 0.0
         return cls(**fields)
+
+    @property
+    def labels(self) -> str:
+        """Partition labels, of one's own circuit after its name."""
+        return labels_of(self.dataset, self.partition_labels)
 
     @property
     def alone(self) -> Configuration:

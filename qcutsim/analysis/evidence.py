@@ -124,7 +124,7 @@ def _row(
         up_low, up_high = _interval(predicted[alone].draws_s / made.draws_s)
     return Evidence(
         pipeline=key.pipeline,
-        partition_labels=key.partition_labels,
+        partition_labels=key.labels,
         cuts=key.cuts,
         pool=key.pool,
         workers=key.workers,

@@ -73,7 +73,7 @@ def _process_cpu_ratios(samples: Sequence[QuerySample], weights: FloatArray) -> 
     for sample, weight in zip(samples, weights, strict=True):
         query = sample.query
         if query.process_cpu_s is not None and weight > 0:
-            key = (query.partition_labels, query.workers)
+            key = (query.labels, query.workers)
             seen[key] += [query.process_cpu_s] * int(weight)
     usual = {key: float(np.median(seconds)) for key, seconds in seen.items()}
     return [
@@ -171,13 +171,13 @@ def _learned(samples: Sequence[QuerySample], resampling: Resampling) -> Sharing:
 
 
 def _rates(samples: Sequence[QuerySample], sizes: list[int]) -> Callable[[FloatArray], FloatArray]:
-    labels = sorted({sample.query.partition_labels for sample in samples})
+    labels = sorted({sample.query.labels for sample in samples})
 
     def rates(weights: FloatArray) -> FloatArray:
         seconds = np.zeros((len(labels), len(sizes)))
         count = np.zeros_like(seconds)
         for sample, weight in zip(samples, weights, strict=True):
-            place = labels.index(sample.query.partition_labels), sizes.index(sample.query.workers)
+            place = labels.index(sample.query.labels), sizes.index(sample.query.workers)
             seconds[place] += weight * sample.query.execute_s
             count[place] += weight
         with np.errstate(invalid="ignore", divide="ignore"):

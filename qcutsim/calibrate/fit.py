@@ -163,7 +163,7 @@ def _stage_models(
 ) -> tuple[StageModel, ...]:
     seen: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, sample in enumerate(warm):
-        seen[_work(stage, sample.query), sample.query.partition_labels].append(number)
+        seen[_work(stage, sample.query), sample.query.labels].append(number)
     found = []
     for (work, labels), numbers in sorted(seen.items()):
         seconds = np.array([_seconds(stage, warm[number].query) for number in numbers])

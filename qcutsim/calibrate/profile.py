@@ -119,7 +119,10 @@ class PoolModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class StageModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One stage on the coordinator for one set of partition labels, and its work measure."""
+    """One stage on the coordinator for one set of partition labels, and its work measure.
+
+    ``partition_labels`` of one's own circuit stand after its name, as in ``ghz-0a1b2c3d AABB``.
+    """
 
     partition_labels: str
     work: AtLeastOne

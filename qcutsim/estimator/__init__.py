@@ -6,6 +6,7 @@ Needs the extra ``real``; nothing outside this room and ``learning`` imports qis
 from __future__ import annotations
 
 from qcutsim.estimator.backends import make_backend
+from qcutsim.estimator.circuits import fingerprint
 from qcutsim.estimator.distributed import DistributedEstimator
 from qcutsim.estimator.estimate import QueryOutcome, estimate
 from qcutsim.estimator.jobs import EstimatorJob
@@ -41,6 +42,7 @@ __all__ = [
     "Shots",
     "UpstreamPipeline",
     "estimate",
+    "fingerprint",
     "make_backend",
     "make_pipeline",
     "make_reconstruction",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -144,6 +145,21 @@ def operation_key(operation: Any) -> tuple[Any, ...]:
     if operation.name in _STANDARD or operation.name in _KEPT - {"unitary"}:
         return (operation.name, tuple(operation.params))
     return (operation.name, np.asarray(operation.to_matrix()).tobytes())
+
+
+def fingerprint(circuit: QuantumCircuit) -> str:
+    """SHA-256 of what a bound circuit does: its operations, their qubits and angles.
+
+    Raises:
+        InputError: an instruction cannot be part of an estimator's circuit.
+    """
+    told = [
+        (leaf.name, leaf.qubits, tuple(map(float, leaf.angles)))
+        if leaf.angles
+        else (*_leaf_key(leaf, may_be_cut=True),)
+        for leaf in flatten(circuit)
+    ]
+    return hashlib.sha256(repr((circuit.num_qubits, told)).encode()).hexdigest()
 
 
 def _slope(expression: Any, parameter: Any) -> float | None:

@@ -6,28 +6,37 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from qiskit import QuantumCircuit
 
 from qcutsim.cell import Workload
+from qcutsim.errors import InputError
 from qcutsim.estimator.pipeline import Prepared, Query, Subexperiment
 from qcutsim.files import make_folder, write_whole
-from qcutsim.learning import bind_model
+from qcutsim.learning import bind_model, bind_random, load_circuits, refused_circuit
 from qcutsim.runtime import load_function
 from qcutsim.scenario import Scenario
 from qcutsim.workload import WorkloadShape, shape_name
 
 
-def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
+def shape_of(
+    workload: Workload, workers: int = 1, circuit: QuantumCircuit | None = None
+) -> WorkloadShape:
     """Generate a workload's subexperiments and describe them; bindings do not matter.
 
     Chunks of the pipeline ``planned`` are those of one worker, unless the workload gives a size;
     joins of the reconstruction ``tree`` are dealt out to ``workers``. Of each class one task is
-    run, here and now, to tell how long its result is.
+    run, here and now, to tell how long its result is. ``circuit`` is the workload's own, if it
+    has one.
     """
     from qcutsim.estimator import make_pipeline
 
     qubits = len(workload.observable)
+    if circuit is None:
+        bound = bind_model(np.linspace(0.1, 1.0, qubits), np.linspace(0.2, 2.0, 2 * qubits))
+    else:
+        bound = bind_random(circuit, seed=0)
     query = Query.single(
-        bind_model(np.linspace(0.1, 1.0, qubits), np.linspace(0.2, 2.0, 2 * qubits)),
+        bound,
         workload.observable,
         workload.partition_labels,
         workload.shots,
@@ -50,7 +59,8 @@ def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
         )
         for of, own in zip(shape.classes, _by_class(prepared), strict=True)
     )
-    return msgspec.structs.replace(shape, classes=classes)
+    title = msgspec.UNSET if circuit is None else workload.title
+    return msgspec.structs.replace(shape, classes=classes, circuit=title)
 
 
 def _by_class(prepared: Prepared) -> list[list[Subexperiment]]:
@@ -66,13 +76,20 @@ def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
     Raises:
         InputError: a workload cannot be cut as asked, or a file cannot be written.
     """
-    make_folder(out_dir)
-    files = {}
+    circuits = load_circuits(scenario)
+    shapes: dict[str, WorkloadShape] = {}
     for cell in scenario.cells:
         work, workers = cell.workload, cell.pool.workers
         name = shape_name(work, workers)
-        if name not in files:
-            shape = shape_of(work, workers)
-            data = msgspec.json.format(msgspec.json.encode(shape), indent=0)
-            files[name] = write_whole(out_dir / name, data)
-    return list(files.values())
+        if name not in shapes:
+            try:
+                shapes[name] = shape_of(work, workers, circuits.get(work.title))
+            except InputError as error:
+                if work.title not in circuits:
+                    raise
+                raise refused_circuit(scenario, work, str(error)) from None
+    make_folder(out_dir)
+    return [
+        write_whole(out_dir / name, msgspec.json.format(msgspec.json.encode(shape), indent=0))
+        for name, shape in shapes.items()
+    ]

@@ -8,7 +8,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from qcutsim.analysis import STAGES, Interval
+from qcutsim.analysis import STAGES, Configuration, Interval
 from qcutsim.report.tables import make_table
 from qcutsim.simulatedcell import CellStatistics
 from qcutsim.study import Study
@@ -74,7 +74,12 @@ def _labels(study: Study, cell: CellStatistics) -> list[str]:
     values = dict(cell.configuration)
     numbers = {"": "-"} | {words: str(n) for n, words in enumerate(_machines(study), start=1)}
     values["machines"] = numbers[values["machines"]]
-    shown = [values["cuts"], values["partition_labels"], values["pool"], values["workers"]]
+    shown = [
+        values["cuts"],
+        Configuration(**cell.configuration).labels,
+        values["pool"],
+        values["workers"],
+    ]
     shown += [values[name] for name in _varied(study)]
     return [escape(str(value)) for value in (*shown, values["stragglers"] or "-")]
 

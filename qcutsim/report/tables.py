@@ -18,6 +18,7 @@ def summary_rows(summaries: dict[Configuration, Summary]) -> list[dict[str, Any]
     return [
         {
             **key._asdict(),
+            "partition_labels": key.labels,
             "queries": summary.queries,
             "makespan_s": summary.makespan_s,
             "lowest_s": summary.lowest_s,

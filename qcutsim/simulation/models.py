@@ -21,6 +21,7 @@ from qcutsim.calibrate import (
 from qcutsim.cell import Cell
 from qcutsim.dispatch import Merge, TaskKind
 from qcutsim.errors import ProfileError
+from qcutsim.records import labels_of
 from qcutsim.workload import TaskClass, WorkloadShape
 
 STAGES = ("partition", "generate", "reconstruct")
@@ -166,10 +167,11 @@ def _task(pool: PoolModel, wanted: TaskClass, calibrated_shots: int, shots: int)
 def _stages(
     profile: CalibrationProfile, cell: Cell, shape: WorkloadShape
 ) -> tuple[Scaled, Scaled, Scaled]:
-    labels, shots = cell.workload.partition_labels, cell.workload.shots
+    asked = cell.workload
+    labels, shots = labels_of(asked.title, asked.partition_labels), asked.shots
     is_calibrated = shots == profile.shots
     work = {
-        "partition": len(set(labels)),
+        "partition": len(set(asked.partition_labels)),
         "generate": shape.subexperiments,
         "reconstruct": shape.reconstruction_work(shots),
     }
@@ -216,6 +218,11 @@ def _outside(
     shape: WorkloadShape,
     substitutes: Sequence[str],
 ) -> Iterator[str]:
+    circuits = {model.partition_labels.rpartition(" ")[0] for model in profile.partition}
+    own = "" if cell.workload.circuit is msgspec.UNSET else cell.workload.title
+    if own not in circuits:
+        seen = ", ".join(sorted(name or "a data set" for name in circuits))
+        yield f"the workload {cell.workload.title} (calibrated on {seen})"
     if profile.cuts and not min(profile.cuts) <= shape.cuts <= max(profile.cuts):
         seen = ", ".join(str(cuts) for cuts in profile.cuts)
         yield f"{shape.cuts} cuts (calibrated on {seen})"

@@ -106,7 +106,9 @@ class Simulation:
         _check_simulable(self.scenario, cell)
         key = msgspec.json.encode((cell.workload, cell.pool))
         if key not in self._found:
-            shape = load_shape(cell.workload, cell.pool.workers)
+            source = self.scenario.source
+            beside = None if source is None else source.parent
+            shape = load_shape(cell.workload, cell.pool.workers, beside)
             self._found[key] = shape, find_models(self.profile, cell, shape)
         shape, models = self._found[key]
         if models.extrapolations and not self.extrapolate:

@@ -1,0 +1,1 @@
+../qcutsim/scenarios/ghz.qasm
