@@ -1,8 +1,18 @@
-"""Pure functions over records: shares, speed-up, comparison."""
+"""Pure functions over records: shares, speed-up, comparison, choice."""
 
 from __future__ import annotations
 
 from qcutsim.analysis.attribution import Attribution, WorkerUse, attribute, worker_use
+from qcutsim.analysis.choosing import (
+    TIE,
+    Choice,
+    Objectives,
+    Targets,
+    choose,
+    largest_kappa,
+    nominal_error,
+    pareto_front,
+)
 from qcutsim.analysis.compare import (
     Compared,
     Comparison,
@@ -32,7 +42,9 @@ from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
     "STAGES",
+    "TIE",
     "Attribution",
+    "Choice",
     "Compared",
     "Comparison",
     "Configuration",
@@ -40,19 +52,25 @@ __all__ = [
     "Errors",
     "Evidence",
     "Interval",
+    "Objectives",
     "Prediction",
     "Ranking",
     "ScalingLaws",
     "Summary",
+    "Targets",
     "WorkerUse",
     "alternative_errors",
     "are_enough",
     "attribute",
+    "choose",
     "compare_queries",
     "errors_of",
     "gather",
     "half_width",
     "interval",
+    "largest_kappa",
+    "nominal_error",
+    "pareto_front",
     "rank_policies",
     "read_query_records",
     "speed_ups",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qcutsim.report.evidence import evidence_lines, evidence_page, evidence_tables
 from qcutsim.report.figures import draw_speed_up
 from qcutsim.report.modelplots import draw_profile
+from qcutsim.report.plan import answer_lines, plan_lines, plan_tables
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.study import study_notes, study_tables
 from qcutsim.report.tables import (
@@ -20,6 +21,7 @@ from qcutsim.report.tables import (
 from qcutsim.report.trace import trace_of
 
 __all__ = [
+    "answer_lines",
     "comparison_table",
     "draw_profile",
     "draw_speed_up",
@@ -27,6 +29,8 @@ __all__ = [
     "evidence_lines",
     "evidence_page",
     "evidence_tables",
+    "plan_lines",
+    "plan_tables",
     "policy_tables",
     "profile_notes",
     "profile_origin",

@@ -184,6 +184,7 @@ _TEXT = {
     "shares",
     "stage",
     "stragglers",
+    "strategy",
     "value",
     "what it does",
 }
