@@ -149,7 +149,9 @@ def search_settings(
     for pipeline in dict.fromkeys(cell.workload.pipeline for cell in scenario.cells):
         if pipeline not in by_pipeline:
             others.append(f"the pipeline {pipeline!r}: no profile of it was given")
-    found = weighing.weigh(asked, solve_shots=len(choices.shots) == 1, on_progress=on_progress)
+    found = weighing.weigh(
+        asked, solve_shots=len(choices.shots) == 1, screens=True, on_progress=on_progress
+    )
     left_out = [LeftOut(reason=text, settings=0, what=()) for text in others]
     return recommend(weighing, found, max_qubits=max_qubits, left_out=left_out)
 
@@ -256,19 +258,23 @@ def _cutting(settings: Sequence[Setting], taken: Setting, max_qubits: int | None
         return f"{told}; no cut setting was judged."
     cut = min(parts, key=lambda setting: setting.objectives.time_s)
     told += f", against {_shown(cut)} of the fastest cut setting"
-    is_faster = best.objectives.time_s <= cut.objectives.time_s
-    least = min(setting.objectives.error for setting in parts)
-    is_more_exact = min(setting.objectives.error for setting in whole) <= least
-    if is_faster and is_more_exact:
-        return f"{told}: cutting is not worth it."
-    if is_faster:
-        return f"{told}: cutting is worth it only for its smaller error, {least:.2g}."
-    return f"{told}: cutting makes it faster."
+    if best.objectives.time_s > cut.objectives.time_s:
+        return f"{told}: cutting makes it faster."
+    equal_error = best.objectives.error * (best.total_shots / cut.total_shots) ** 0.5
+    if equal_error <= cut.objectives.error:
+        return (
+            f"{told}. From as many shots uncut has a standard error of {equal_error:.2g}: cutting "
+            "is not worth it."
+        )
+    return f"{told}. From as many shots uncut is less exact ({equal_error:.2g}): it depends."
 
 
 def _shown(setting: Setting) -> str:
     of = setting.objectives
-    return f"{of.time_s:.3g} s with a standard error of {of.error:.2g}"
+    return (
+        f"{of.time_s:.3g} s with a standard error of {of.error:.2g} from {setting.total_shots:,} "
+        "shots a query"
+    )
 
 
 def scenario_data(search: Search) -> dict[str, Any]:

@@ -27,6 +27,9 @@ CHUNKS = (1, 2, 8)
 WORKERS = (1, 2, 4, 8, 16)
 """Pool sizes where neither the scenario nor the caller names any."""
 
+HOLD_BACK = ("batched", "staggered")
+"""Policies that wait for the sake of what a simulation of time does not see, as memory."""
+
 CHAINS = ("iris",)
 """Data sets whose circuits are chains, so that the ways to cut them are known without qiskit."""
 
@@ -144,6 +147,7 @@ def choices_of(
     """
     base = base_of(scenario)
     cells = scenario.cells
+    policies, held_back = _policies(cells)
     labels, left_out = _labels(scenario, max_qubits)
     swept_kinds = _swept(cells, lambda cell: cell.pool.kind)
     if base.pool.kind == "dedicated" and not swept_kinds:
@@ -169,8 +173,8 @@ def choices_of(
         shots=tuple(shots),
         kinds=tuple(possible),
         workers=sizes,
-        policies=_policies(cells),
-    ), left_out
+        policies=policies,
+    ), [*left_out, *held_back]
 
 
 def _swept(cells: Sequence[Cell], field: Callable[[Cell], Any]) -> list[Any]:
@@ -221,19 +225,23 @@ def _strategies(
             yield pipeline, reconstruction
 
 
-def _policies(cells: Sequence[Cell]) -> tuple[dict[str, Any], ...]:
+def _policies(cells: Sequence[Cell]) -> tuple[tuple[dict[str, Any], ...], list[str]]:
     """Those of the scenario, first; where it has one only, also each other with its defaults."""
     own = {msgspec.json.encode(cell.policy): cell.policy for cell in cells}
-    found = list(own.values())
+    found, left_out = list(own.values()), []
     if len(found) > 1:
-        return tuple(found)
+        return tuple(found), []
     for kind in policy_kinds():
-        if kind != found[0]["kind"]:
-            try:
-                found.append(msgspec.to_builtins(policy_config(kind)))
-            except InputError:  # it has no defaults
-                continue
-    return tuple(found)
+        if kind == found[0]["kind"]:
+            continue
+        if kind in HOLD_BACK:
+            left_out.append(f"the policy {kind!r}: it only holds tasks back; sweep it to judge it")
+            continue
+        try:
+            found.append(msgspec.to_builtins(policy_config(kind)))
+        except InputError as error:  # it has no defaults
+            left_out.append(f"the policy {kind!r}: {error}")
+    return tuple(found), left_out
 
 
 def candidates(base: Cell, choices: Choices, *, speed: float, cores: int | None) -> Iterator[Cell]:

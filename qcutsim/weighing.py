@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,12 @@ from qcutsim.workload import WorkloadShape, is_shipped
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 ErrorRule = Literal["nominal", "expected"]
+
+SCREENED = 2
+"""Replications after which a setting that is clearly beaten is simulated no further."""
+
+CLEARLY = 1.5
+"""By this factor in both time and cost, at no larger error."""
 
 MOST_SHOTS = 10**7
 """Of a subexperiment, as scenarios take them."""
@@ -104,6 +111,7 @@ class Weighing:
         cells: Iterable[Cell],
         *,
         solve_shots: bool = False,
+        screens: bool = False,
         on_progress: ProgressCallback = no_progress,
     ) -> list[Setting]:
         """Simulate settings, in their order.
@@ -111,6 +119,8 @@ class Weighing:
         Args:
             cells: each once; what cannot be simulated is left out.
             solve_shots: also with as many shots as meet the target error.
+            screens: what another setting beats by far after a few replications (all settings meet
+                the same draws) is left out.
             on_progress: called with (settings simulated, all of them).
 
         Raises:
@@ -121,14 +131,32 @@ class Weighing:
             for one in self._prepared(cell, solve_shots=solve_shots):
                 asked.setdefault(one.cell.key, one)
         jobs = list(asked.values())
-        found = []
-        for number, (job, ran) in enumerate(zip(jobs, spread(_run, jobs), strict=True), start=1):
+        if screens and self.terms.replications > SCREENED:
+            done = list(self._simulated(jobs, SCREENED, on_progress))
+            beaten = clearly_beaten([setting.objectives for _, setting in done])
+            for (job, _), is_beaten in zip(done, beaten, strict=True):
+                if is_beaten:
+                    reason = (
+                        f"another setting beats it {CLEARLY:g} times over in time and cost, told "
+                        f"from {SCREENED} replications"
+                    )
+                    self._leave(reason, _name(job.cell))
+            jobs = [job for (job, _), out in zip(done, beaten, strict=True) if not out]
+        return [
+            setting for _, setting in self._simulated(jobs, self.terms.replications, on_progress)
+        ]
+
+    def _simulated(
+        self, jobs: Sequence[_Candidate], replications: int, on_progress: ProgressCallback
+    ) -> Iterator[tuple[_Candidate, Setting]]:
+        """Without those of which a query failed."""
+        ran_all = spread(partial(_run, replications), jobs)
+        for number, (job, ran) in enumerate(zip(jobs, ran_all, strict=True), start=1):
             on_progress(number, len(jobs))
             if ran.failed:
                 self._leave("some of its simulated queries failed", _name(job.cell))
-                continue
-            found.append(self._setting(job, ran))
-        return found
+            else:
+                yield job, self._setting(job, ran)
 
     def simulation_of(self, cell: Cell) -> Simulation:
         """The one that a cell is simulated by.
@@ -231,6 +259,13 @@ class Weighing:
         )
 
 
+def clearly_beaten(options: Sequence[Objectives]) -> list[bool]:
+    """Of each, whether another one is as exact, and better by :data:`CLEARLY` in the rest."""
+    values = np.array([(o.time_s, o.cost, o.error) for o in options]).reshape(-1, 3)
+    factors = (CLEARLY, CLEARLY, 1.0)
+    return [bool((values * factors <= own).all(axis=1).any()) for own in values]
+
+
 def shots_for(shots: int, error: float, target: float) -> int:
     """Shots at which an error falls to a target, as 1 / sqrt(shots); up to two digits."""
     needed = max(1, math.ceil(shots * (error / target) ** 2 * (1 - 1e-9)))
@@ -257,12 +292,11 @@ class _Ran:
     stage_shares: dict[str, float]
 
 
-def _run(job: _Candidate) -> _Ran:
-    replications = job.simulation.scenario.replications
+def _run(replications: int, job: _Candidate) -> _Ran:
     begin_s, end_s = np.full(replications, np.inf), np.zeros(replications)
     stages_s = np.zeros(len(STAGES))
     total_s, failed = 0.0, 0
-    for record in job.simulation.cell_records(job.cell, with_tasks=False):
+    for record in job.simulation.cell_records(job.cell, range(replications), with_tasks=False):
         if isinstance(record, StepRecord):
             number = record.replication
             end_s[number] = max(end_s[number], record.ended_s)
