@@ -29,6 +29,7 @@ _HOMES = {
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
+    "search_settings": "qcutsim.planner",
     "simulate_scenario": "qcutsim.study",
     "validate_logs": "qcutsim.validation",
 }
@@ -52,6 +53,7 @@ __all__ = [
     "run_quickstart",
     "run_scenario",
     "save_profile",
+    "search_settings",
     "simulate_scenario",
     "validate_logs",
 ]
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from qcutsim.estimator import DistributedEstimator, Limits
     from qcutsim.logreader import read_queries, read_records
     from qcutsim.measure import run_scenario
+    from qcutsim.planner import search_settings
     from qcutsim.quickstart import run_quickstart
     from qcutsim.results import read_results
     from qcutsim.scenario import Scenario, load_scenario

@@ -146,6 +146,11 @@ def shape_name(work: Workload, workers: int) -> str:
     return f"{name}.json"
 
 
+def is_shipped(work: Workload, workers: int = 1) -> bool:
+    """Whether the shape of a workload comes with qcutsim."""
+    return resources.files("qcutsim.workloads").joinpath(shape_name(work, workers)).is_file()
+
+
 def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> WorkloadShape:
     """The shape of a workload: from the file or folder that it names, or the one shipped.
 

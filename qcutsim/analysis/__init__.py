@@ -1,8 +1,18 @@
-"""Pure functions over records: shares, speed-up, comparison."""
+"""Pure functions over records: shares, speed-up, comparison, choice."""
 
 from __future__ import annotations
 
 from qcutsim.analysis.attribution import Attribution, WorkerUse, attribute, worker_use
+from qcutsim.analysis.choosing import (
+    TIE,
+    Choice,
+    Objectives,
+    Targets,
+    choose,
+    largest_kappa,
+    nominal_error,
+    pareto_front,
+)
 from qcutsim.analysis.compare import (
     Compared,
     Comparison,
@@ -45,7 +55,9 @@ __all__ = [
     "FEWEST_QUERIES",
     "PUBLISHED_SHARES",
     "STAGES",
+    "TIE",
     "Attribution",
+    "Choice",
     "Compared",
     "Comparison",
     "Configuration",
@@ -55,22 +67,28 @@ __all__ = [
     "Evidence",
     "Interval",
     "MidCircuitCost",
+    "Objectives",
     "Prediction",
     "Ranking",
     "ReconstructionShare",
     "ScalingLaws",
     "Summary",
+    "Targets",
     "WorkerUse",
     "alternative_errors",
     "are_enough",
     "attribute",
+    "choose",
     "compare_queries",
     "cores_used",
     "errors_of",
     "gather",
     "half_width",
     "interval",
+    "largest_kappa",
     "mid_circuit_cost",
+    "nominal_error",
+    "pareto_front",
     "rank_policies",
     "read_query_records",
     "reconstruction_shares",

@@ -19,6 +19,7 @@ _COMMANDS = {
     "calibrate": "learn service times from logs",
     "inspect": "print a calibration profile for people",
     "simulate": "simulate a scenario under a profile",
+    "plan": "search cuts, workers and policy for the setting to take",
     "compare": "hold simulated times against measured ones",
     "validate": "how far predictions are from measurements they were not made from",
     "reproduce": "the paper's questions on time: measured, simulated, explained",

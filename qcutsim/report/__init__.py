@@ -9,6 +9,7 @@ from qcutsim.report.live import show_run, show_study
 from qcutsim.report.modelplots import draw_profile
 from qcutsim.report.notebook import as_html, text_as_html
 from qcutsim.report.paperfigures import draw_figures, figure_files
+from qcutsim.report.plan import answer_lines, plan_lines, plan_tables
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
 from qcutsim.report.reproduction import (
     reproduction_lines,
@@ -33,6 +34,7 @@ from qcutsim.report.trace import trace_of
 __all__ = [
     "Page",
     "Sources",
+    "answer_lines",
     "as_html",
     "comparison_table",
     "draw_figures",
@@ -45,6 +47,8 @@ __all__ = [
     "evidence_tables",
     "figure_files",
     "page_of",
+    "plan_lines",
+    "plan_tables",
     "policy_tables",
     "profile_notes",
     "profile_origin",

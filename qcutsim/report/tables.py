@@ -185,6 +185,7 @@ _TEXT = {
     "shares",
     "stage",
     "stragglers",
+    "strategy",
     "value",
     "what it does",
 }

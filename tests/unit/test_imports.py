@@ -33,6 +33,7 @@ PUBLIC = {
     "run_quickstart": "qcutsim.quickstart",
     "run_scenario": "qcutsim.measure",
     "save_profile": "qcutsim.calibrate",
+    "search_settings": "qcutsim.planner",
     "simulate_scenario": "qcutsim.study",
     "validate_logs": "qcutsim.validation",
 }
