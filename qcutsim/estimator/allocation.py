@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qcutsim.errors import InputError
+from qcutsim.estimator.adaptive import Stages
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.pipeline import Shots
 from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.sampling import spread_shots
+from qcutsim.estimator.workoptions import WorkOptions
 
 LEAST_SHOTS = 2
 """With fewer, a subexperiment's variance cannot be told."""
@@ -54,6 +57,28 @@ def allocate(
         np.repeat(weighted_shots(share[own], budget)[:, None], count, axis=1)
         for share, own, count in zip(shares, settings, bases, strict=True)
     ]
+
+
+def stages_of(options: WorkOptions, budget: int, subexperiments: int) -> Stages:
+    """How a budget is divided where the variance decides on it.
+
+    Raises:
+        InputError: it is too small, or what is asked for besides does not go with it.
+    """
+    kind = options.reconstruction.kind
+    refused = {
+        "num_samples (drawn terms have a variance of their own)": options.num_samples is not None,
+        f"reconstruction {kind!r} (it counts shots, and here they are weighed)": (
+            kind == "per_shot"
+        ),
+        f"backend {options.backend.name!r}, which samples by itself": not options.backend.is_exact,
+    }
+    for option, is_given in refused.items():
+        if is_given:
+            raise InputError(
+                f"allocation 'variance' does not go with {option}; take allocation='uniform'"
+            )
+    return Stages.of(budget, subexperiments)
 
 
 def weighted_shots(weights: FloatArray, budget: int) -> IntArray:

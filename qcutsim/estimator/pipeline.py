@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -19,20 +19,26 @@ from qcutsim.workload import WorkloadShape
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
+Allocation = Literal["uniform", "variance"]
+"""How a query's shots are spread over its subexperiments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shots:
-    """How often to sample: at most one of these is set; with none, values are exact.
+    """How often to sample: at most one of the first three is set; with none, values are exact.
 
     Args:
         each: shots of every distinct subexperiment.
         total: a budget a query, spread over the distinct subexperiments of one binding.
         precision: a standard error to aim at, from which the budget follows.
+        allocation: ``uniform`` as above; ``variance``: as many in all, but after a pilot they go
+            where the variance comes from (:mod:`qcutsim.estimator.adaptive`).
     """
 
     each: int | None = None
     total: int | None = None
     precision: float | None = None
+    allocation: Allocation = "uniform"
 
     @property
     def is_exact(self) -> bool:
@@ -164,6 +170,7 @@ class Accounting:
     sampling_overhead: float
     shots_asked: int
     shots_spent: int
+    allocation: Allocation = "uniform"
     reconstruction: str
     reconstruction_work: int
 

@@ -12,15 +12,15 @@ from qcutsim.estimator.backends import Backend
 from qcutsim.estimator.circuits import Angles, Leaf, flatten, structure_key
 from qcutsim.estimator.pipeline import Query
 from qcutsim.estimator.plan import CutPlan, Limits
-from qcutsim.estimator.plannedwork import (
-    SAMPLED_RECONSTRUCTIONS,
-    PartitionedQuery,
-    PlannedWork,
-    WorkOptions,
-)
+from qcutsim.estimator.plannedwork import PlannedWork
 from qcutsim.estimator.planning import build_plan
 from qcutsim.estimator.reconstruction import make_reconstruction
 from qcutsim.estimator.servicetimes import ServiceTimes
+from qcutsim.estimator.workoptions import (
+    SAMPLED_RECONSTRUCTIONS,
+    PartitionedQuery,
+    WorkOptions,
+)
 from qcutsim.runtime import TaskFunctionSource
 
 MOST_PLANS = 256

@@ -76,6 +76,7 @@ def _metadata(outcome: QueryOutcome) -> dict[str, Any]:
         "subexperiments_executed": accounting.executed,
         "shots_asked": accounting.shots_asked,
         "shots_spent": accounting.shots_spent,
+        "allocation": accounting.allocation,
         "reconstruction": accounting.reconstruction,
         "reconstruction_work": accounting.reconstruction_work,
         "is_first_order": outcome.estimates.is_first_order,
