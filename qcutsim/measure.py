@@ -331,6 +331,7 @@ def _query(seed: int, workload: Workload, planned: _Planned) -> Query:
         workload.partition_labels,
         workload.shots,
         derived_seed(seed, "query", *key),
+        workload.shot_allocation,
     )
 
 

@@ -27,6 +27,7 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
+from qcutsim.allocationchecks import check_allocation
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
@@ -305,7 +306,11 @@ def _cell(
             data["policy"] = {"kind": "eager"}
     check_worker_count(values, data.get("pool"))
     cell = convert(values, data, Cell)
-    wrong = [*_check_workload(values, cell), *_check_workers(values, cell)]
+    wrong = [
+        *_check_workload(values, cell),
+        *check_allocation(values, cell),
+        *_check_workers(values, cell),
+    ]
     problems.add(*wrong)
     check_simulated_only(values, cell)
     return None if wrong else cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from qcutsim.cell import Workload
 
 SHAPE_SCHEMA = 1
+
+Allocation = Literal["uniform", "variance"]
+"""How a query's shots are spread over its subexperiments: evenly, or where its variance comes from.
+"""
+
+LEAST_ALLOCATED_SHOTS = 10
+"""A subexperiment on average, for an allocation by variance."""
 
 DEFAULT_RECONSTRUCTION = "contracted"
 """Of the pipeline ``planned``."""

@@ -29,17 +29,18 @@ from qcutsim.estimator.reconstruction import Problem
 from qcutsim.estimator.sampling import PartitionData, sample, spread_shots
 from qcutsim.estimator.units import Unit
 from qcutsim.seeds import stream
+from qcutsim.workload import LEAST_ALLOCATED_SHOTS
 
 HALVES = (0, 1)
 
-PILOT_SHARE = 0.2
+PILOT_SHARE = 0.25
 """Of the budget, for the pilots of both halves."""
-
-LEAST_PILOT = 4
-"""Shots of a subexperiment in the pilot of one half; with fewer its spread is a guess."""
 
 LEAST_REST = 1
 """Shots that follow the pilot in each half, whatever it said."""
+
+LEAST_PILOT = LEAST_ALLOCATED_SHOTS // 2 - LEAST_REST
+"""Shots of a subexperiment in the pilot of one half; with fewer its spread is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Stages:
         Raises:
             InputError: they are too few for a pilot of each subexperiment.
         """
-        least = 2 * (LEAST_PILOT + LEAST_REST)
+        least = LEAST_ALLOCATED_SHOTS
         if budget < least * subexperiments:
             raise InputError(
                 f"allocation 'variance' needs {least} shots for each of {subexperiments:,} "
@@ -90,23 +91,17 @@ def neyman(variances: FloatArray, budget: int, had: int) -> IntArray:
     weights = np.sqrt(variances.ravel())
     if not weights.any():
         return spread_shots(budget, weights.size).reshape(variances.shape)
-    # Those that would fall below their least get it; the others share what is left, again.
-    is_free = weights > 0
+    # Those that reach their least by weight alone share what is left; the others have it already.
     least = had + LEAST_REST
-    scale = 0.0
-    for _ in range(weights.size):
-        free = int(is_free.sum())
-        left = budget + had * free - LEAST_REST * (weights.size - free)
-        scale = left / weights[is_free].sum()
-        is_low = is_free & (weights * scale < least)
-        if not is_low.any():
-            break
-        is_free &= ~is_low
-    ideal = np.where(is_free, weights * scale - had, LEAST_REST)
+    left = budget - LEAST_REST * weights.size
+    ordered = np.sort(weights)[::-1]
+    scales = (left + least * np.arange(1, weights.size + 1)) / np.cumsum(ordered)
+    reaching = max(1, int((scales * ordered >= least).sum()))
+    ideal = np.maximum(weights * scales[reaching - 1] - least, 0.0)
     shots: IntArray = np.floor(ideal).astype(np.int64)
-    missing = budget - int(shots.sum())
     largest = np.argsort(shots - ideal, kind="stable")
-    shots[largest[:missing]] += 1
+    shots[largest[: left - int(shots.sum())]] += 1
+    shots += LEAST_REST
     return shots.reshape(variances.shape)
 
 

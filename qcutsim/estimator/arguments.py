@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from qcutsim.errors import InputError
-from qcutsim.estimator.pipeline import Allocation
+from qcutsim.workload import Allocation
 
 MOST_COUNT = 10**15
 """More shots than this are a mistake."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,13 +14,10 @@ from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.plan import CutOptions
 from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.runtime import MergeTask, TaskFunctionSource
-from qcutsim.workload import WorkloadShape
+from qcutsim.workload import Allocation, WorkloadShape
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
-
-Allocation = Literal["uniform", "variance"]
-"""How a query's shots are spread over its subexperiments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,13 @@ class Query:
 
     @classmethod
     def single(
-        cls, circuit: QuantumCircuit, pauli: str, partition_labels: str, shots: int, seed: int
+        cls,
+        circuit: QuantumCircuit,
+        pauli: str,
+        partition_labels: str,
+        shots: int,
+        seed: int,
+        allocation: Allocation = "uniform",
     ) -> Query:
         """One bound circuit and one Pauli (letters, qubit 0 first)."""
         return cls(
@@ -110,7 +113,7 @@ class Query:
             observables=({pauli: 1.0},),
             points=np.zeros((1, 2), dtype=np.int64),
             cut=CutOptions(partition_labels=partition_labels),
-            shots=Shots(each=shots),
+            shots=Shots(each=shots, allocation=allocation),
             seed=seed,
         )
 

@@ -11,7 +11,15 @@ from qcutsim.analysis import STAGES, Interval
 from qcutsim.report.tables import make_table
 from qcutsim.study import CellStatistics, Study
 
-_RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window", "machines")
+_RARELY_VARIED = (
+    "allocation",
+    "reconstruction",
+    "chunk",
+    "policy",
+    "cancel",
+    "window",
+    "machines",
+)
 
 
 def study_tables(study: Study, title: str) -> list[Table]:

@@ -228,6 +228,10 @@ def _outside(
         yield (
             f"reconstruction {shape.reconstruction!r} (calibrated on {profile.reconstruction!r})"
         )
+    if cell.workload.shot_allocation != profile.allocation:
+        yield (
+            f"allocation {cell.workload.shot_allocation!r} (calibrated on {profile.allocation!r})"
+        )
     if cell.workload.shots != profile.shots:
         yield f"{cell.workload.shots} shots (calibrated on {profile.shots})"
     sharing = pool.sharing
