@@ -89,7 +89,7 @@ def errors_of(case: Case, repetitions: int, seed: int) -> tuple[np.ndarray, int,
             )
             for number, allocation in enumerate(ALLOCATIONS)
         ]
-        first = [one.plan(case.circuit(0), observable).expected_stds for one in estimators]
+        expected = [one.plan(case.circuit(0), observable).expected_stds for one in estimators]
         for repetition in range(repetitions):
             circuit = case.circuit(repetition)
             exact = float(np.real(Statevector(circuit).expectation_value(observable)))
@@ -98,8 +98,8 @@ def errors_of(case: Case, repetitions: int, seed: int) -> tuple[np.ndarray, int,
                 errors[repetition, number] = float(result.data.evs) - exact
                 spent.add(result.metadata["shots_spent"])
     (shots,) = spent  # the same for both, or the comparison is void
-    possible = float(first[1][0] / first[0][0]) if first[0] is not None else float("nan")
-    return errors, shots, possible
+    uniform, variance = (np.nan if stds is None else stds.max() for stds in expected)
+    return errors, shots, float(variance / uniform)
 
 
 def ratio(errors: np.ndarray) -> float:

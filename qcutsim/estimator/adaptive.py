@@ -1,9 +1,11 @@
 """Shots where a reconstruction's variance comes from: a pilot, then the rest by Neyman's rule.
 
-To first order a value's variance is a sum over subexperiments of V / n, with n its shots and V the
-squared derivative of the value by the subexperiment's mean times the variance of one shot. It is
-least, for a given sum of all n, where n is proportional to sqrt(V) (Neyman, doi:10.2307/2342192;
-for circuit cutting arXiv:2412.17704). V is not known beforehand, so a pilot estimates it.
+A value's variance is, but for products of several errors, a sum over subexperiments of V / n, with
+n its shots and V the variance of one shot times the squared derivative of the value by the
+subexperiment's mean. It is least, for a given sum of all n, where n is proportional to sqrt(V)
+(Neyman, doi:10.2307/2342192; for circuit cutting arXiv:2412.17704). V is not known beforehand, so
+a pilot estimates it. Where a derivative vanishes, as it does when another partition's mean does,
+that mean's own error still multiplies this one: so the mean square of the derivative is taken.
 
 If a subexperiment's own pilot decided how many shots follow it, its pooled mean would be biased:
 a pilot that happens to show little spread is followed by few shots, and keeps more weight. So
@@ -25,9 +27,11 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.combination import Combination
 from qcutsim.estimator.contraction import optimised_path
+from qcutsim.estimator.plan import Limits
 from qcutsim.estimator.reconstruction import Problem
 from qcutsim.estimator.sampling import PartitionData, sample, spread_shots
 from qcutsim.estimator.units import Unit
+from qcutsim.estimator.variance import PartitionMoments, doubled_tensors
 from qcutsim.seeds import stream
 from qcutsim.workload import LEAST_ALLOCATED_SHOTS
 
@@ -105,29 +109,80 @@ def neyman(variances: FloatArray, budget: int, had: int) -> IntArray:
     return shots.reshape(variances.shape)
 
 
-def shot_variances(problem: Problem, combination: Combination) -> list[FloatArray]:
+def shot_variances(
+    problem: Problem, combination: Combination, shots: float, limits: Limits
+) -> list[FloatArray]:
     """What one shot of each subexperiment adds to the variance of all points, summed over these.
 
-    To first order. Of each partition (rows, settings, bases); ``problem.data`` holds the means
-    that are taken for the true ones.
+    The variance of one shot times the mean square of the value's derivative by the
+    subexperiment's mean, where all others have had ``shots`` each; above the limits of work and
+    memory times the square of the derivative, to first order.
+
+    Returns:
+        Of each partition (rows, settings, bases). ``problem.data`` holds the means that are taken
+        for the true ones.
     """
-    tree = problem.network.tree(optimised_path)
-    gradients = tree.gradients(problem.operands, problem.values, len(problem.data))
     count = len(combination.constants)
     diagonal = np.repeat(np.arange(count)[:, None], 2, axis=1)
     _, weights, (left, right), numbers = combination.pairs(diagonal, problem.values)
     weight_of_pair = np.bincount(numbers, weights=weights, minlength=len(left))
+    covariances = [
+        _of_one_shot(data).covariance(tensor)
+        for data, tensor in zip(problem.data, problem.tensors, strict=True)
+    ]
+    squares = _squared_derivatives(problem, covariances, (left, right), shots, limits)
     found = []
-    for number, (data, gradient) in enumerate(zip(problem.data, gradients, strict=True)):
-        flat = gradient.reshape(len(gradient), -1)
+    for number, (data, square) in enumerate(zip(problem.data, squares, strict=True)):
         rows, subs = problem.rows[number], problem.subobservables[number]
-        covariance = _of_one_shot(data).covariance(problem.tensors[number])
-        part = covariance[rows[left], subs[left], subs[right]] * flat[left] * flat[right]
+        part = covariances[number][rows[left], subs[left], subs[right]] * square
         part *= np.where(rows[left] == rows[right], weight_of_pair, 0.0)[:, None]
         variances = np.zeros((data.frequencies.shape[0], data.frequencies.shape[2], part.shape[1]))
         np.add.at(variances, (rows[left], data.terms.basis_of[subs[left]]), part)
         found.append(np.maximum(variances, 0.0).swapaxes(1, 2))
     return found
+
+
+def _squared_derivatives(
+    problem: Problem,
+    covariances: Sequence[FloatArray],
+    pairs: tuple[IntArray, IntArray],
+    shots: float,
+    limits: Limits,
+) -> list[FloatArray]:
+    """Products of two values' derivatives by the same entry: of each partition (pairs, settings).
+
+    The mean product is the derivative of the second moment, which is linear in every partition's
+    doubled tensor.
+    """
+    left, right = pairs
+    count = len(problem.data)
+    tree = problem.network.doubled().tree(optimised_path)
+    is_cheap = 2 * tree.work * len(left) <= limits.variance_work
+    if is_cheap and 8 * tree.total * len(left) <= limits.memory_bytes:
+        partitions = [
+            PartitionMoments(
+                tensor,
+                covariance / shots,
+                problem.rows[number],
+                problem.subobservables[number],
+                problem.data[number].sizes,
+            )
+            for number, (tensor, covariance) in enumerate(
+                zip(problem.tensors, covariances, strict=True)
+            )
+        ]
+        tensors = doubled_tensors(partitions, problem.couplings, pairs, 1.0)
+        gradients = tree.gradients(tensors, len(left), count)
+        return [
+            own[(slice(None), *(slice(None, None, size + 1) for size in partition.sizes))].reshape(
+                len(left), -1
+            )
+            for own, partition in zip(gradients, partitions, strict=True)
+        ]
+    plain = problem.network.tree(optimised_path)
+    gradients = plain.gradients(problem.operands, problem.values, count)
+    flat = [own.reshape(len(own), -1) for own in gradients]
+    return [own[left] * own[right] for own in flat]
 
 
 def _of_one_shot(data: PartitionData) -> PartitionData:
@@ -142,21 +197,27 @@ def smoothed(frequencies: FloatArray, shots: int) -> FloatArray:
     A pilot in which every shot came out alike does not say that a subexperiment has no spread.
     """
     even = 1 / frequencies.shape[-1]
-    return (shots * frequencies + even) / (shots + 1)
+    mixed: FloatArray = (shots * frequencies + even) / (shots + 1)
+    return mixed
 
 
-def best_shots(problem: Problem, combination: Combination, budget: int, had: int) -> list[IntArray]:
+def best_shots(
+    problem: Problem, combination: Combination, budget: int, had: int, limits: Limits
+) -> list[IntArray]:
     """Shots of each partition's subexperiments, (rows, settings, bases), for the least variance.
 
-    To first order, summed over all points, as if the means in ``problem`` were the true ones.
+    Summed over all points, as if the means in ``problem`` were the true ones.
 
     Args:
         problem: with the means.
         combination: how values make the points.
         budget: of all subexperiments together, without what they have had.
         had: shots that each has had.
+        limits: above which derivatives are taken for certain.
     """
-    variances = shot_variances(problem, combination)
+    subexperiments = sum(one.frequencies[..., 0].size for one in problem.data)
+    shots = had + budget / subexperiments
+    variances = shot_variances(problem, combination, shots, limits)
     together = np.concatenate([one.ravel() for one in variances])
     ends = np.cumsum([one.size for one in variances])[:-1]
     parts = np.split(neyman(together, budget, had), ends)
@@ -177,6 +238,7 @@ class TwoStageSampling:
         combination: how values make the points.
         data_of: (partition, frequencies, shots) -> its data.
         problem_of: data of all partitions -> the problem.
+        limits: above which the variance is to first order.
     """
 
     stages: Stages
@@ -185,6 +247,7 @@ class TwoStageSampling:
     combination: Combination
     data_of: Callable[[int, FloatArray, IntArray | FloatArray], PartitionData]
     problem_of: Callable[[Sequence[PartitionData]], Problem]
+    limits: Limits
 
     def sampled(self, probabilities: Sequence[FloatArray]) -> list[PartitionData]:
         """Data of all partitions, sampled from the units' outcome probabilities."""
@@ -200,6 +263,13 @@ class TwoStageSampling:
             sample(own, asked, stream(self.seed, stage, half, number))
             for number, (own, asked) in enumerate(zip(probabilities, shots, strict=True))
         ]
+
+    def best_shots(self, known: Sequence[PartitionData]) -> list[IntArray]:
+        """All shots of each partition's subexperiments if these means had been known before."""
+        had = 2 * self.stages.pilot
+        problem = self.problem_of(known)
+        more = best_shots(problem, self.combination, sum(self.stages.rest), had, self.limits)
+        return [had + shots for shots in more]
 
     def pilot_shots(self) -> list[IntArray]:
         """Of one half, over units."""
@@ -220,7 +290,8 @@ class TwoStageSampling:
                 ]
             )
             budget, had = self.stages.rest[half], self.stages.pilot
-            shots.append(self._by_unit(best_shots(problem, self.combination, budget, had)))
+            best = best_shots(problem, self.combination, budget, had, self.limits)
+            shots.append(self._by_unit(best))
         return shots
 
     def pooled(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qcutsim.errors import InputError
-from qcutsim.estimator.adaptive import TwoStageSampling, best_shots
+from qcutsim.estimator.adaptive import TwoStageSampling
 from qcutsim.estimator.allocation import allocate, stages_of
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.backends import ChunkOrder
@@ -127,6 +127,7 @@ class PlannedWork:
             self._combination,
             self._data_of,
             self._problem,
+            self._options.limits,
         )
 
     def _executed(self) -> int:
@@ -353,10 +354,7 @@ class PlannedWork:
         known = self._collect(results, sampled=False)
         each: Sequence[IntArray] = self._shots
         if self._two_stages is not None:
-            had = self._two_stages.stages.pilot * 2
-            left = self._spent_shots() - had * self._executed()
-            more = best_shots(self._problem(known), self._combination, left, had)
-            each = [had + shots for shots in more]
+            each = self._two_stages.best_shots(known)
         # The covariance of observed means divides by shots - 1, that of true ones by shots.
         data = [replace(one, shots=own + 1) for one, own in zip(known, each, strict=True)]
         problem = self._problem(data)
