@@ -83,7 +83,8 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Subexperiments of one query, by class and in the order in which they become tasks.
 
     ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row). ``merges``
-    are what a reconstruction does before the barrier opens.
+    are what a reconstruction does before the barrier opens. ``weights`` says of each task what it
+    may add to the variance of the value, where that is known: squared coefficients, summed.
     """
 
     schema: int
@@ -97,6 +98,7 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reconstruction: str = "per_shot"
     reconstruction_steps: int | None = None
     merges: tuple[MergeShape, ...] = ()
+    weights: tuple[float, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -196,6 +198,11 @@ def _decode(name: str, data: bytes) -> WorkloadShape:
         raise ProfileError(
             f"{name}: field 'schema' is {shape.schema}; this version reads {SHAPE_SCHEMA}; "
             "export the shape again with 'qcutsim shape'"
+        )
+    if shape.weights and len(shape.weights) != shape.tasks:
+        raise ProfileError(
+            f"{name}: field 'weights' has {len(shape.weights)} numbers, expected one for each of "
+            f"{shape.tasks} tasks, or none"
         )
     nodes = shape.tasks + len(shape.merges)
     for merge in shape.merges:

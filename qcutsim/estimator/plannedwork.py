@@ -13,7 +13,7 @@ import numpy as np
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.adaptive import TwoStageSampling
-from qcutsim.estimator.allocation import allocate, stages_of
+from qcutsim.estimator.allocation import allocate, setting_weights, stages_of
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.backends import ChunkOrder
 from qcutsim.estimator.combination import combine
@@ -145,7 +145,9 @@ class PlannedWork:
                 f"backend {backend.name!r} samples, so exact values cannot be had from it; give "
                 "shots or total_shots, or take backend='aer' without noise, or 'batched'"
             )
+        of_setting = setting_weights(self.plan, self._weights, self._settings)
         for number, unit in enumerate(self._units):
+            weights = unit.bases * unit.weights(of_setting)
             shots = np.zeros((len(unit.values), len(unit.settings), unit.bases), dtype=np.int64)
             if self._shots is not None:
                 shots = unit.deal_out(self._shots)
@@ -172,7 +174,8 @@ class PlannedWork:
                 )
                 index = self._classes.setdefault(of, len(self._classes))
                 mean = int(shots[at].mean()) if self._shots is not None else 0
-                yield ChunkTask(number, *at, order, backend, index, mean)
+                weight = float(weights[at].sum())
+                yield ChunkTask(number, *at, order, backend, index, mean, weight)
 
     def _chunk_of(self, unit: Unit) -> int:
         """Subexperiments a task: enough to keep every worker busy, and worth a dispatch.
@@ -203,6 +206,7 @@ class PlannedWork:
             reconstruction=self._options.reconstruction.kind,
             reconstruction_steps=self.accounting.reconstruction_work,
             merges=tuple(merge_shape(merge) for merge in self.merges),
+            weights=tuple(float(f"{task.weight:.6g}") for task in self.subexperiments),
         )
 
     @cached_property

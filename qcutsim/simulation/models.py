@@ -56,7 +56,8 @@ class ServiceModels:
     """The models of a cell.
 
     ``task_classes`` has the number in ``tasks`` of each task's model. ``merge_shares`` are the
-    parts of the reconstruction that ``merges`` do before the barrier opens. ``substitutes`` names
+    parts of the reconstruction that ``merges`` do before the barrier opens. ``weights`` are those
+    of the tasks, as the shape tells them. ``substitutes`` names
     the classes that were not calibrated and what stands in for each; ``extrapolations`` in words
     all in which the cell lies outside the calibrated range.
     """
@@ -71,6 +72,7 @@ class ServiceModels:
     stages: tuple[Scaled, Scaled, Scaled]
     merges: tuple[Merge, ...]
     merge_shares: np.ndarray[tuple[int], np.dtype[np.float64]]
+    weights: tuple[float, ...]
     substitutes: tuple[str, ...]
     extrapolations: tuple[str, ...]
 
@@ -111,6 +113,7 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
         stages=_stages(profile, cell, shape),
         merges=tuple(Merge(merge.needs, merge.on_worker) for merge in shape.merges),
         merge_shares=_merge_shares(profile, cell, shape),
+        weights=shape.weights,
         substitutes=substitutes,
         extrapolations=tuple(_outside(profile, pool, cell, shape, substitutes)),
     )
