@@ -32,6 +32,7 @@ from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.ranges import values_of
+from qcutsim.reconstructionchoice import AUTO
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unknown_field
@@ -351,7 +352,7 @@ def _check_workload(values: YamlFile, cell: Cell) -> Iterator[str]:
             f"{observable}: workload.observable: {work.observable!r} has "
             f"{len(work.observable)} qubits; Iris has 4 features, one a qubit: give 4 letters"
         )
-    known = {point.name for point in entry_points(group="qcutsim.reconstructions")}
+    known = {point.name for point in entry_points(group="qcutsim.reconstructions")} | {AUTO}
     if work.reconstruction is not None and work.reconstruction not in known:
         yield (
             f"{values.where(('workload', 'reconstruction'))}: workload.reconstruction: found "

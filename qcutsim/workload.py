@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from qcutsim.errors import ProfileError
+from qcutsim.reconstructionchoice import AUTO, StrategyWork, choose_reconstruction
 from qcutsim.records import MERGE_PARTITION
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row). ``merges``
     are what a reconstruction does before the barrier opens. ``weights`` says of each task what it
     may add to the variance of the value, where that is known: squared coefficients, summed.
+    ``strategies`` says what each strategy of reconstruction would have to do, for ``auto``.
     """
 
     schema: int
@@ -99,6 +101,7 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reconstruction_steps: int | None = None
     merges: tuple[MergeShape, ...] = ()
     weights: tuple[float, ...] = ()
+    strategies: tuple[StrategyWork, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -147,7 +150,7 @@ def shape_name(work: Workload, workers: int) -> str:
     if work.pipeline != "upstream":
         reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
         name += f"-{reconstruction}-{'auto' if work.chunk is None else f'chunk{work.chunk}'}"
-        if reconstruction == "tree":
+        if reconstruction in ("tree", AUTO):
             name += f"-{workers}workers"
     return f"{name}.json"
 
@@ -155,9 +158,47 @@ def shape_name(work: Workload, workers: int) -> str:
 def load_shape(work: Workload, workers: int = 1) -> WorkloadShape:
     """The shape of a workload: from the file that it names, or the one shipped.
 
+    ``reconstruction: auto`` is resolved by the rule of a real run.
+
     Raises:
         ProfileError: there is none, or the file is not a shape of this workload.
     """
+    if work.pipeline != "upstream" and work.reconstruction == AUTO:
+        work = msgspec.structs.replace(work, reconstruction=_chosen(work, workers))
+    shape = _load(work, workers)
+    if work.shot_allocation == "variance":  # all pilots decide before anything can be merged
+        shape = msgspec.structs.replace(shape, merges=())
+    return shape
+
+
+def _chosen(work: Workload, workers: int) -> str:
+    """The strategy for a workload: any shape of it tells what each would have to do."""
+    if work.shape is not None:
+        shape = _decode(work.shape, _read(work.shape))
+    else:
+        usual = msgspec.structs.replace(work, reconstruction=DEFAULT_RECONSTRUCTION)
+        shape = _load(usual, workers)
+    if not shape.strategies:
+        raise ProfileError(
+            f"{work.shape}: does not say what each reconstruction would have to do, which "
+            "'reconstruction: auto' needs; export the shape again with 'qcutsim shape'"
+        )
+    return choose_reconstruction(
+        shape.strategies,
+        workers=workers,
+        subexperiments=shape.subexperiments,
+        may_overlap=work.shot_allocation == "uniform",
+    ).kind
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _load(work: Workload, workers: int) -> WorkloadShape:
     if work.shape is None:
         name = shape_name(work, workers)
         found = resources.files("qcutsim.workloads").joinpath(name)
@@ -169,11 +210,7 @@ def load_shape(work: Workload, workers: int = 1) -> WorkloadShape:
                 "it as 'workload.shape'"
             )
         return _decode(name, found.read_bytes())
-    try:
-        data = Path(work.shape).read_bytes()
-    except OSError as error:
-        raise ProfileError(f"{work.shape}: cannot be read ({error.strerror})") from None
-    shape = _decode(work.shape, data)
+    shape = _decode(work.shape, _read(work.shape))
     asked = (work.pipeline, work.partition_labels, work.observable)
     holds = (shape.pipeline, shape.partition_labels, shape.observable)
     if asked != holds:

@@ -78,7 +78,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         noise_model: of Aer; mid-circuit measurements are then simulated shot by shot.
         pass_manager: applied to every circuit before a sampler gets it.
         device: where ``batched`` computes, as torch names it.
-        reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``.
+        reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``;
+            ``auto`` chooses one for each query, and the plan and the metadata say why.
         pool: ``inline``, ``threads:N`` or ``processes:N``; without N, one worker a core. By
             default processes where circuits run on Aer, otherwise inline.
         policy: of the dispatcher: its kind, or ``{"kind": ..., parameter: ...}``; ``qcutsim

@@ -163,6 +163,7 @@ class Accounting:
     differ, ``executed`` those run for all bindings; ``sampling_overhead`` is that of the cuts
     (product of kappa^2), not the number of coefficients. ``shots_asked`` is what every binding
     would take by itself, ``shots_spent`` what is left where bindings share subexperiments.
+    ``reconstruction_reason`` says why the strategy was chosen, where it was.
     """
 
     cuts: int
@@ -176,6 +177,7 @@ class Accounting:
     allocation: Allocation = "uniform"
     reconstruction: str
     reconstruction_work: int
+    reconstruction_reason: str | None = None
 
 
 class Subexperiment(Protocol):

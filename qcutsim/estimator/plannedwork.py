@@ -16,8 +16,8 @@ from qcutsim.estimator.adaptive import TwoStageSampling
 from qcutsim.estimator.allocation import allocate, setting_weights, stages_of
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.backends import ChunkOrder
+from qcutsim.estimator.choosing import strategy_works
 from qcutsim.estimator.combination import combine
-from qcutsim.estimator.counts import show_count
 from qcutsim.estimator.errorbars import point_errors
 from qcutsim.estimator.merging import Merging, make_merges, merge_shape, merged
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
@@ -30,8 +30,8 @@ from qcutsim.estimator.reconstruction import (
 )
 from qcutsim.estimator.sampling import PartitionData, sample
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
+from qcutsim.estimator.workchecks import check_joint_terms, check_memory
 from qcutsim.estimator.workoptions import (
-    SAMPLED_RECONSTRUCTIONS,
     PartitionedQuery,
     WorkOptions,
 )
@@ -46,13 +46,20 @@ MOST_EXPECTED = 2000
 class PlannedWork:
     """A query's chunks, and how their results become estimates."""
 
-    def __init__(self, options: WorkOptions, query: Query, partitioned: PartitionedQuery) -> None:
+    def __init__(
+        self,
+        options: WorkOptions,
+        query: Query,
+        partitioned: PartitionedQuery,
+        reason: str | None = None,
+    ) -> None:
         plan = self.plan = partitioned.plan
         self._options = options
+        self._reason = reason
         self._query = query
         self._weights = plan.cut_weights(partitioned.angles)
         self._joint = self._draw_joint_terms()
-        self._check_joint_terms()
+        check_joint_terms(plan, options, is_sample=self._joint is not None)
         self._settings = self._settings_of_partitions()
         distinct = [distinct_rows(partitioned.angles[:, p.angles]) for p in plan.partitions]
         self._row_of_binding = [inverse for _, inverse in distinct]
@@ -62,7 +69,7 @@ class PlannedWork:
             self._settings,
             are_alike=self._joint is None,
         )
-        self._check_memory()
+        check_memory(plan, self._units, query.bindings, options.limits)
         self._shots = allocate(
             query.shots, plan, self._weights, self._settings, query.norm, options.limits
         )
@@ -81,32 +88,6 @@ class PlannedWork:
                 "fewer, or raise limits.joint_terms"
             )
         return JointTerms.sample(self._weights, samples, stream(self._query.seed, "qpd"))
-
-    def _check_joint_terms(self) -> None:
-        kind, limits = self._options.reconstruction.kind, self._options.limits
-        sums_terms = self._joint is None and kind in SAMPLED_RECONSTRUCTIONS
-        if sums_terms and self.plan.coefficients > limits.joint_terms:
-            count = show_count(self.plan.coefficients)
-            raise InputError(
-                f"reconstruction {kind!r} sums over {count} joint terms "
-                f"(limit {limits.joint_terms:,}); take 'contracted', draw num_samples, or raise "
-                "limits.joint_terms"
-            )
-
-    def _check_memory(self) -> None:
-        """Outcomes and covariances of all rows of a job, which live at one time."""
-        needed = 0
-        for unit in self._units:
-            terms = self.plan.partitions[unit.partitions[0][0]].terms
-            each = unit.bases * unit.template.program.outcomes + len(terms.masks) ** 2
-            needed += 8 * len(unit.values) * len(unit.settings) * each
-        limit = 4 * self._options.limits.memory_bytes
-        if needed > limit:
-            raise InputError(
-                f"the outcomes of {self._query.bindings:,} bindings take {needed / 2**30:.1f} GiB "
-                f"(limit {limit / 2**30:.1f} GiB, four times limits.memory_bytes); send fewer "
-                "bindings a job, measure fewer terms, or make partitions narrower"
-            )
 
     def _settings_of_partitions(self) -> list[IntArray]:
         sizes = [
@@ -206,6 +187,7 @@ class PlannedWork:
             reconstruction=self._options.reconstruction.kind,
             reconstruction_steps=self.accounting.reconstruction_work,
             merges=tuple(merge_shape(merge) for merge in self.merges),
+            strategies=strategy_works(self.plan, len(self._wanted), self._options.limits),
             weights=tuple(float(f"{task.weight:.6g}") for task in self.subexperiments),
         )
 
@@ -231,6 +213,7 @@ class PlannedWork:
             allocation=self._query.shots.allocation,
             reconstruction=self._options.reconstruction.kind,
             reconstruction_work=self._work(),
+            reconstruction_reason=self._reason,
         )
 
     def _work(self) -> int:

@@ -79,6 +79,7 @@ def _metadata(outcome: QueryOutcome) -> dict[str, Any]:
         "allocation": accounting.allocation,
         "reconstruction": accounting.reconstruction,
         "reconstruction_work": accounting.reconstruction_work,
+        "reconstruction_reason": accounting.reconstruction_reason,
         "is_first_order": outcome.estimates.is_first_order,
         "partition_s": outcome.partition_s,
         "generate_s": outcome.generate_s,
