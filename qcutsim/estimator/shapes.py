@@ -32,6 +32,7 @@ def shape_of(workload: Workload, workers: int = 1) -> WorkloadShape:
         workload.partition_labels,
         workload.shots,
         seed=0,
+        allocation=workload.shot_allocation,
     )
     pipeline = make_pipeline(
         workload.pipeline,
