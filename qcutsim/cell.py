@@ -12,6 +12,7 @@ import msgspec
 from qcutsim.dispatch import CancelMode, PolicyConfig, cancel_mode, policy_config
 from qcutsim.errors import ScenarioError
 from qcutsim.stragglers import Stragglers
+from qcutsim.workload import Allocation
 
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -25,7 +26,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``partition_labels`` has one letter a qubit (as qiskit-addon-cutting takes them); qubits with
     the same letter stay together, a gate between two letters is cut. All the same: uncut.
-    ``reconstruction`` and ``chunk`` (subexperiments a task) belong to the pipeline ``planned``.
+    ``reconstruction``, ``chunk`` (subexperiments a task) and ``allocation`` (how shots are spread
+    over subexperiments, by default evenly) belong to the pipeline ``planned``.
 
     Args:
         dataset: the model of arXiv:2602.16233 on a sample of it; not with a circuit.
@@ -49,6 +51,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     partition_labels: Annotated[str, msgspec.Meta(pattern="^[A-Za-z]+$")]
     observable: str = "ZZZZ"
     shots: Annotated[int, msgspec.Meta(ge=1, le=10**7)] = 1024
+    allocation: Allocation | msgspec.UnsetType = msgspec.UNSET
     pipeline: Literal["upstream", "planned"] = "upstream"
     reconstruction: str | None = None
     chunk: AtLeastOne | None = None
@@ -76,6 +79,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 "load_scenario fills it in"
             )
         return f"{circuit_name(self.circuit)}-{self.circuit_sha256[:8]}"
+
+    @property
+    def shot_allocation(self) -> Allocation:
+        """How its shots are spread."""
+        return "uniform" if self.allocation is msgspec.UNSET else self.allocation
 
 
 def is_entry_point(circuit: str) -> bool:
@@ -256,6 +264,7 @@ def record_fields(cell: Cell, repetition: int, index: int) -> dict[str, Any]:
         "partition_labels": cell.workload.partition_labels,
         "observable": cell.workload.observable,
         "shots": cell.workload.shots,
+        "allocation": cell.workload.shot_allocation,
         "pipeline": cell.workload.pipeline,
         "pool": cell.pool.kind,
         "workers": cell.pool.workers,

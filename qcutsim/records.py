@@ -101,6 +101,7 @@ class QueryRecord(msgspec.Struct, tag="query", tag_field="kind", kw_only=True):
     process_cpu_s: Seconds | None = None
     reconstruction: str = "per_shot"
     reconstruction_work: Count = 0
+    allocation: str = "uniform"
     shots_spent: Count | None = None
     precision: Seconds | None = None
     value: float | None = None

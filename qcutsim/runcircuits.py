@@ -116,6 +116,7 @@ def query_of(seed: int, cell: Cell, repetition: int, index: int, circuits: RunCi
         work.partition_labels,
         work.shots,
         derived_seed(seed, "query", repetition, index),
+        work.shot_allocation,
     )
 
 

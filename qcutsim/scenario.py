@@ -28,11 +28,13 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
+from qcutsim.allocationchecks import check_allocation
 from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.owncircuit import OwnCircuits, refuse_data_set_beside_circuit
 from qcutsim.ranges import values_of
+from qcutsim.reconstructionchoice import AUTO
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
 from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unknown_field
@@ -310,7 +312,11 @@ def _cell(
     check_worker_count(values, data.get("pool"))
     problems.add(*refuse_data_set_beside_circuit(values, data["workload"]))
     cell = convert(values, data, Cell)
-    wrong = [*_check_workload(values, cell), *_check_workers(values, cell)]
+    wrong = [
+        *_check_workload(values, cell),
+        *check_allocation(values, cell),
+        *_check_workers(values, cell),
+    ]
     if not wrong:
         work = circuits.identified(values, cell.workload)
         cell = msgspec.structs.replace(cell, workload=work)
@@ -360,7 +366,7 @@ def _check_workload(values: YamlFile, cell: Cell) -> Iterator[str]:
             f"{observable}: workload.observable: {work.observable!r} has "
             f"{len(work.observable)} qubits; Iris has 4 features, one a qubit: give 4 letters"
         )
-    known = _reconstructions()
+    known = _reconstructions() | {AUTO}
     if work.reconstruction is not None and work.reconstruction not in known:
         yield (
             f"{values.where(('workload', 'reconstruction'))}: workload.reconstruction: found "

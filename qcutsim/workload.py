@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
 
 from qcutsim.errors import ProfileError
 from qcutsim.files import exists
+from qcutsim.reconstructionchoice import AUTO, StrategyWork, choose_reconstruction
 from qcutsim.records import MERGE_PARTITION
 
 if TYPE_CHECKING:
     from qcutsim.cell import Workload
 
 SHAPE_SCHEMA = 1
+
+Allocation = Literal["uniform", "variance"]
+"""How a query's shots are spread over its subexperiments: evenly, or where its variance comes from.
+"""
+
+LEAST_ALLOCATED_SHOTS = 10
+"""A subexperiment on average, for an allocation by variance."""
 
 DEFAULT_RECONSTRUCTION = "contracted"
 """Of the pipeline ``planned``."""
@@ -79,6 +87,9 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ``order`` is run-length encoded: pairs (index into ``classes``, how many in a row). ``merges``
     are what a reconstruction does before the barrier opens. ``circuit`` is the name and hash of
     one's own circuit.
+    ``weights`` says of each task what it
+    may add to the variance of the value, where that is known: squared coefficients, summed.
+    ``strategies`` says what each strategy of reconstruction would have to do, for ``auto``.
     """
 
     schema: int
@@ -93,6 +104,8 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reconstruction_steps: int | None = None
     merges: tuple[MergeShape, ...] = ()
     circuit: str | msgspec.UnsetType = msgspec.UNSET
+    weights: tuple[float, ...] = ()
+    strategies: tuple[StrategyWork, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -141,7 +154,7 @@ def shape_name(work: Workload, workers: int) -> str:
     if work.pipeline != "upstream":
         reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
         name += f"-{reconstruction}-{'auto' if work.chunk is None else f'chunk{work.chunk}'}"
-        if reconstruction == "tree":
+        if reconstruction in ("tree", AUTO):
             name += f"-{workers}workers"
     return f"{name}.json"
 
@@ -157,9 +170,57 @@ def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> 
     A path is relative to the working folder, or else to ``beside``, that of the scenario. In a
     folder the shape has the name that 'qcutsim shape' gave it.
 
+    ``reconstruction: auto`` is resolved by the rule of a real run.
+
     Raises:
         ProfileError: there is none, or the file is not a shape of this workload.
     """
+    if work.pipeline != "upstream" and work.reconstruction == AUTO:
+        work = msgspec.structs.replace(work, reconstruction=_chosen(work, workers, beside))
+    shape = _load(work, workers, beside)
+    if work.shot_allocation == "variance":  # all pilots decide before anything can be merged
+        shape = msgspec.structs.replace(shape, merges=())
+    return shape
+
+
+def _chosen(work: Workload, workers: int, beside: Path | None) -> str:
+    """The strategy for a workload: any shape of it tells what each would have to do."""
+    usual = msgspec.structs.replace(work, reconstruction=DEFAULT_RECONSTRUCTION)
+    if work.shape is None:
+        shape = _load(usual, workers, beside)
+    else:
+        shape = _decode(*_read(work.shape, shape_name(usual, workers), beside))
+    if not shape.strategies:
+        raise ProfileError(
+            f"{work.shape}: does not say what each reconstruction would have to do, which "
+            "'reconstruction: auto' needs; export the shape again with 'qcutsim shape'"
+        )
+    return choose_reconstruction(
+        shape.strategies,
+        workers=workers,
+        subexperiments=shape.subexperiments,
+        may_overlap=work.shot_allocation == "uniform",
+    ).kind
+
+
+def _read(shape: str, name: str, beside: Path | None) -> tuple[str, bytes]:
+    """The file that a scenario names, or the one of that name in a folder; its path and data."""
+    path = Path(shape)
+    if beside is not None and not exists(path) and exists(beside / path):
+        path = beside / path
+    if path.is_dir():
+        path /= name
+    try:
+        return str(path), path.read_bytes()
+    except FileNotFoundError:
+        raise ProfileError(
+            f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {path.parent}'"
+        ) from None
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _load(work: Workload, workers: int, beside: Path | None) -> WorkloadShape:
     name = shape_name(work, workers)
     if work.shape is None:
         found = resources.files("qcutsim.workloads").joinpath(name)
@@ -171,25 +232,8 @@ def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> 
                 "it, or DIR, as 'workload.shape'"
             )
         return _decode(name, found.read_bytes())
-    path = Path(work.shape)
-    if beside is not None and not exists(path) and exists(beside / path):
-        path = beside / path
-    if path.is_dir():
-        path /= name
-        if not exists(path):
-            raise ProfileError(
-                f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {path.parent}'"
-            )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        advice = (
-            "; export it with 'qcutsim shape SCENARIO --out DIR'"
-            if isinstance(error, FileNotFoundError) and work.circuit is not msgspec.UNSET
-            else ""
-        )
-        raise ProfileError(f"{path}: cannot be read ({error.strerror}){advice}") from None
-    shape = _decode(str(path), data)
+    path, data = _read(work.shape, name, beside)
+    shape = _decode(path, data)
     own = msgspec.UNSET if work.circuit is msgspec.UNSET else work.title
     if shape.circuit != own:
         holds_circuit = shape.circuit or "a data set"
@@ -219,6 +263,11 @@ def _decode(name: str, data: bytes) -> WorkloadShape:
         raise ProfileError(
             f"{name}: field 'schema' is {shape.schema}; this version reads {SHAPE_SCHEMA}; "
             "export the shape again with 'qcutsim shape'"
+        )
+    if shape.weights and len(shape.weights) != shape.tasks:
+        raise ProfileError(
+            f"{name}: field 'weights' has {len(shape.weights)} numbers, expected one for each of "
+            f"{shape.tasks} tasks, or none"
         )
     nodes = shape.tasks + len(shape.merges)
     for merge in shape.merges:

@@ -36,6 +36,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     policy: str
     cancel: str
+    allocation: str
     reconstruction: str
     chunk: int
     window: int
@@ -187,6 +188,7 @@ def _compared(
         workers=key.workers,
         policy=key.policy,
         cancel=key.cancel,
+        allocation=key.allocation,
         reconstruction=key.reconstruction,
         chunk=key.chunk,
         window=key.window,

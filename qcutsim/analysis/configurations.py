@@ -28,6 +28,7 @@ class Configuration(NamedTuple):
     cuts: int
     observable: str
     shots: int
+    allocation: str
     reconstruction: str
     pool: str
     policy: str

@@ -70,7 +70,7 @@ def _fit(
             + (f" once {' and '.join(hold_out)} is held out" if hold_out else "")
             + "; run a scenario first with 'qcutsim run'"
         )
-    pipeline, shots, reconstruction = _one_kind(warm)
+    pipeline, shots, reconstruction, allocation = _one_kind(warm)
     _refuse_mixtures(samples.runs)
     warm_up = {kind: fit_warm_up(own) for kind, own in _by_pool(warm).items()}
     steady = [sample for sample in warm if is_warm(sample, warm_up[sample.query.pool])]
@@ -86,6 +86,7 @@ def _fit(
         pipeline=pipeline,
         shots=shots,
         reconstruction=reconstruction,
+        allocation=allocation,
         origin=samples.runs[0].origin,
         manifests=manifests_of(samples.runs),
         only=only,
@@ -107,18 +108,18 @@ def _fit(
     )
 
 
-def _one_kind(warm: Sequence[QuerySample]) -> tuple[str, int, str]:
-    kinds = {
-        (sample.query.pipeline, sample.query.shots, sample.query.reconstruction) for sample in warm
-    }
+def _one_kind(warm: Sequence[QuerySample]) -> tuple[str, int, str, str]:
+    names = ("pipeline", "shots", "reconstruction", "allocation")
+    kinds = {tuple(getattr(sample.query, name) for name in names) for sample in warm}
     if len(kinds) > 1:
         found = ", ".join(
-            f"{pipeline} at {shots} shots, reconstruction {reconstruction}"
-            for pipeline, shots, reconstruction in sorted(kinds)
+            f"{pipeline} at {shots} shots, reconstruction {reconstruction}, allocation {allocation}"
+            for pipeline, shots, reconstruction, allocation in sorted(kinds)
         )
         raise CalibrationError(
-            f"the logs mix pipelines, shots or reconstructions ({found}); choose one with "
-            "--only 'pipeline=...', --only 'shots=...' or --only 'reconstruction=...'"
+            f"the logs mix pipelines, shots, reconstructions or allocations ({found}); choose one "
+            "with --only 'pipeline=...', --only 'shots=...', --only 'reconstruction=...' or --only "
+            "'allocation=...'"
         )
     (kind,) = kinds
     return kind

@@ -158,6 +158,7 @@ class CalibrationProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     pipeline: str
     shots: AtLeastOne
     reconstruction: str | None = None
+    allocation: str = "uniform"
     origin: Literal["measured", "simulated"]
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(min_length=1)]
     only: tuple[str, ...]

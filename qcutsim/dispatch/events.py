@@ -10,12 +10,14 @@ import msgspec
 class TaskKind(NamedTuple):
     """What a policy may know of a task before it has run.
 
-    ``expected_s`` is its expected service time in seconds, 0 where nothing is known.
+    ``expected_s`` is its expected service time in seconds, 0 where nothing is known; ``weight``
+    what it may add to the variance of its query's value, in units of the query's own.
     """
 
     partition: str = ""
     structure: str = ""
     expected_s: float = 0.0
+    weight: float = 0.0
 
 
 class Merge(NamedTuple):
@@ -47,6 +49,7 @@ class QuerySubmitted(msgspec.Struct, frozen=True, gc=False):
     """A query's tasks, numbered from 0, are ready to run; its merges are numbered after them.
 
     Task ``i`` is of kind ``kinds[kind_of[i]]``; where nothing is told all are of one kind.
+    ``weights[i]`` is its own weight, where these are told.
     """
 
     at_s: float
@@ -55,6 +58,7 @@ class QuerySubmitted(msgspec.Struct, frozen=True, gc=False):
     kinds: tuple[TaskKind, ...] = ()
     kind_of: tuple[int, ...] = ()
     merges: tuple[Merge, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 class TaskFinished(msgspec.Struct, frozen=True, gc=False):

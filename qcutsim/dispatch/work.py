@@ -47,6 +47,8 @@ class QueryState:
         fits = all(0 <= kind < len(event.kinds) for kind in set(event.kind_of))
         if not fits or (event.kinds and len(event.kind_of) != event.tasks):
             raise PolicyError(f"query {event.query}: its tasks and their kinds do not match")
+        if event.weights and len(event.weights) != event.tasks:
+            raise PolicyError(f"query {event.query}: its tasks and their weights do not match")
         state = cls(event, event.tasks, bytearray(nodes), nodes, bytearray(nodes))
         for number, merge in enumerate(event.merges, start=event.tasks):
             if any(not 0 <= start <= stop <= number for start, stop in merge.needs):
@@ -61,9 +63,9 @@ class QueryState:
         """What is known of a node before it runs."""
         if node >= self.submitted.tasks:
             return _MERGE
-        return (
-            self.submitted.kinds[self.submitted.kind_of[node]] if self.submitted.kinds else _UNKNOWN
-        )
+        event = self.submitted
+        kind = event.kinds[event.kind_of[node]] if event.kinds else _UNKNOWN
+        return kind._replace(weight=event.weights[node]) if event.weights else kind
 
     def has_node(self, node: int) -> bool:
         """Whether there is a task or merge of that number."""

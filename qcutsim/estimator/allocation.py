@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qcutsim.errors import InputError
+from qcutsim.estimator.adaptive import Stages
 from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.pipeline import Shots
 from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.sampling import spread_shots
+from qcutsim.estimator.workoptions import WorkOptions
 
 LEAST_SHOTS = 2
 """With fewer, a subexperiment's variance cannot be told."""
@@ -49,11 +52,32 @@ def allocate(
         return [part.reshape(shape) for part, shape in zip(spread, shapes, strict=True)]
     overhead = plan.sampling_overhead(weights)
     budget = shots.partition_budget(overhead, norm, sum(bases), limits.total_shots)
-    shares = _setting_weights(plan, weights)
     return [
-        np.repeat(weighted_shots(share[own], budget)[:, None], count, axis=1)
-        for share, own, count in zip(shares, settings, bases, strict=True)
+        np.repeat(weighted_shots(share, budget)[:, None], count, axis=1)
+        for share, count in zip(setting_weights(plan, weights, settings), bases, strict=True)
     ]
+
+
+def stages_of(options: WorkOptions, budget: int, subexperiments: int) -> Stages:
+    """How a budget is divided where the variance decides on it.
+
+    Raises:
+        InputError: it is too small, or what is asked for besides does not go with it.
+    """
+    kind = options.reconstruction.kind
+    refused = {
+        "num_samples (drawn terms have a variance of their own)": options.num_samples is not None,
+        f"reconstruction {kind!r} (it counts shots, and here they are weighed)": (
+            kind == "per_shot"
+        ),
+        f"backend {options.backend.name!r}, which samples by itself": not options.backend.is_exact,
+    }
+    for option, is_given in refused.items():
+        if is_given:
+            raise InputError(
+                f"allocation 'variance' does not go with {option}; take allocation='uniform'"
+            )
+    return Stages.of(budget, subexperiments)
 
 
 def weighted_shots(weights: FloatArray, budget: int) -> IntArray:
@@ -63,16 +87,26 @@ def weighted_shots(weights: FloatArray, budget: int) -> IntArray:
     return counts
 
 
-def _setting_weights(plan: CutPlan, weights: Sequence[FloatArray]) -> list[FloatArray]:
-    """For each partition the absolute weight of the QPD terms that use each joint setting."""
+def setting_weights(
+    plan: CutPlan, weights: Sequence[FloatArray], settings: Sequence[IntArray]
+) -> list[FloatArray]:
+    """For each partition the absolute weight of the QPD terms that use each joint setting.
+
+    A bound of how much a value changes with a mean of that setting, as no mean is beyond 1.
+    """
     marginals = []
     for cut, own in zip(plan.cuts, weights, strict=True):
         (coupling,) = cut.basis.coupling(np.abs(own).mean(axis=0, keepdims=True))
         marginals.append((coupling.sum(axis=1), coupling.sum(axis=0)))
     found = []
-    for indices in plan.network.partitions:
-        share = np.ones(1)
-        for index in indices:
-            share = np.outer(share, marginals[index // 2][index % 2]).ravel()
+    for partition, (indices, joint) in enumerate(
+        zip(plan.network.partitions, settings, strict=True)
+    ):
+        share = np.ones(len(joint))
+        rest = joint
+        sizes = plan.template_of(partition).program.slot_sizes
+        for index, size in zip(reversed(indices), reversed(sizes), strict=True):
+            share = share * marginals[index // 2][index % 2][rest % size]
+            rest = rest // size
         found.append(share)
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from qcutsim.errors import InputError
+from qcutsim.workload import Allocation
 
 MOST_COUNT = 10**15
 """More shots than this are a mistake."""
@@ -72,6 +73,21 @@ def check_seed(seed: Any) -> int:
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
         return int(seed)
     raise InputError(f"seed is {seed!r}; expected a whole number of at least 0")
+
+
+def check_allocation(allocation: Any, *, is_exact: bool) -> Allocation:
+    """The allocation. Raises ``InputError`` where it is none, or there are no shots for it."""
+    if allocation not in get_args(Allocation):
+        raise InputError(
+            f"allocation is {allocation!r}; expected one of {', '.join(get_args(Allocation))}"
+        )
+    if is_exact and allocation != "uniform":
+        raise InputError(
+            f"allocation is {allocation!r} and shots is None: exact values take no shots; give "
+            "shots or total_shots, or no allocation"
+        )
+    found: Allocation = allocation
+    return found
 
 
 def check_labels(labels: Any) -> Sequence[Hashable] | None:

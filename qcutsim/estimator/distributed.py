@@ -30,6 +30,7 @@ from qcutsim.errors import InputError, QueryFailedError
 from qcutsim.estimator.arguments import (
     UNSET,
     Unset,
+    check_allocation,
     check_counts,
     check_labels,
     check_seconds,
@@ -37,16 +38,16 @@ from qcutsim.estimator.arguments import (
     check_window,
 )
 from qcutsim.estimator.arrays import IntArray
-from qcutsim.estimator.backends import Backend, make_backend
+from qcutsim.estimator.backends import make_backend
 from qcutsim.estimator.estimate import CallerExecutor, estimate
 from qcutsim.estimator.estimatorlog import EstimatorLog
 from qcutsim.estimator.jobs import EstimatorJob
-from qcutsim.estimator.pipeline import Pipeline, Query, Shots
+from qcutsim.estimator.pipeline import Query, Shots
+from qcutsim.estimator.pipelines import pipeline_and_pool
 from qcutsim.estimator.plan import CutOptions, Limits
 from qcutsim.estimator.planned import PlannedPipeline
 from qcutsim.estimator.planreport import PlanReport, report_plan
 from qcutsim.estimator.poolhost import PoolHost
-from qcutsim.estimator.poolspec import PoolSpec
 from qcutsim.estimator.pubs import Placement, group_pubs, split_bindings
 from qcutsim.estimator.results import PointResults
 from qcutsim.estimator.upstream import UpstreamPipeline
@@ -68,6 +69,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             run whole. A ``Move`` is cut where it joins two labels.
         shots: shots of each distinct subexperiment; ``None`` for exact values.
         total_shots: a budget a query (one binding), spread over its distinct subexperiments.
+        allocation: ``uniform``, or ``variance``: as many shots in all, a pilot first, then where
+            the variance comes from.
         num_samples: draw so many joint QPD terms instead of summing over all.
         pipeline: ``planned``, or ``upstream`` (qiskit-addon-cutting, one task a circuit).
         backend: ``aer``, ``batched`` (a torch statevector), or a sampler to run circuits on; from
@@ -75,7 +78,8 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         noise_model: of Aer; mid-circuit measurements are then simulated shot by shot.
         pass_manager: applied to every circuit before a sampler gets it.
         device: where ``batched`` computes, as torch names it.
-        reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``.
+        reconstruction: ``contracted``, ``incremental``, ``tree``, ``vectorised`` or ``per_shot``;
+            ``auto`` chooses one for each query, and the plan and the metadata say why.
         pool: ``inline``, ``threads:N`` or ``processes:N``; without N, one worker a core. By
             default processes where circuits run on Aer, otherwise inline.
         policy: of the dispatcher: its kind, or ``{"kind": ..., parameter: ...}``; ``qcutsim
@@ -110,6 +114,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         max_qubits: int | None = None,
         shots: int | Unset | None = UNSET,
         total_shots: int | None = None,
+        allocation: str = "uniform",
         num_samples: int | None = None,
         pipeline: str = "planned",
         backend: str | BaseSamplerV2 = "aer",
@@ -144,6 +149,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         )
         self._shots = shots if isinstance(shots, Unset) or shots is None else int(shots)
         self._total_shots = None if total_shots is None else int(total_shots)
+        self._allocation = check_allocation(allocation, is_exact=shots is None and not total_shots)
         self._limits = limits or Limits()
         self._covariance = covariance
         self._policy = policy_config(policy)
@@ -153,7 +159,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
         self._backend = make_backend(
             backend, noise_model=noise_model, device=device, pass_manager=pass_manager
         )
-        spec, self._pipeline = _make_pipeline(
+        spec, self._pipeline = pipeline_and_pool(
             pipeline,
             self._backend,
             reconstruction=reconstruction,
@@ -162,6 +168,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             covariance=covariance,
             limits=self._limits,
             pool=pool,
+            allocation=self._allocation,
         )
         self._jobs = itertools.count()
         self._queries = itertools.count()
@@ -183,6 +190,7 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
             "max_qubits": self._cut.max_qubits,
             "shots": None if isinstance(self._shots, Unset) else self._shots,
             "total_shots": self._total_shots,
+            "allocation": self._allocation,
             "pipeline": self._pipeline.name,
             "pool": self._host.spec.kind,
             "workers": self._host.spec.workers,
@@ -280,13 +288,13 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
     def _shots_for(self, precision: float | None) -> Shots:
         if self._total_shots is not None:
-            return Shots(total=self._total_shots)
+            return Shots(total=self._total_shots, allocation=self._allocation)
         if not isinstance(self._shots, Unset):
-            return Shots(each=self._shots)
+            return Shots(each=self._shots, allocation=self._allocation)
         asked = DEFAULT_PRECISION if precision is None else precision
         if not 0 <= asked < math.inf:
             raise InputError(f"precision is {asked!r}; expected a standard error of at least 0")
-        return Shots(precision=asked) if asked > 0 else Shots()
+        return Shots(precision=asked, allocation=self._allocation) if asked > 0 else Shots()
 
     async def _evaluate(
         self,
@@ -354,48 +362,3 @@ class DistributedEstimator(BaseEstimatorV2):  # type: ignore[misc]
 
     def _clock(self) -> float:
         return time.monotonic() - self._start_s
-
-
-def _make_pipeline(
-    pipeline: str,
-    backend: Backend,
-    *,
-    reconstruction: str | None,
-    num_samples: int | None,
-    chunk: int | None,
-    covariance: bool,
-    limits: Limits,
-    pool: str | None,
-) -> tuple[PoolSpec, Pipeline]:
-    if pipeline == "planned":
-        spec = PoolSpec.parse(pool, default="processes" if backend.name == "aer" else "inline")
-        if backend.in_caller and spec.kind == "processes":
-            if pool is not None:
-                raise InputError(
-                    f"pool {pool!r} cannot run this backend, which cannot leave the process; take "
-                    "pool='inline' or 'threads:N'"
-                )
-            spec = PoolSpec("inline", 1)
-        default = "vectorised" if num_samples is not None else "contracted"
-        return spec, PlannedPipeline(
-            backend,
-            reconstruction=reconstruction or default,
-            limits=limits,
-            num_samples=num_samples,
-            workers=spec.workers,
-            chunk=chunk,
-        )
-    if pipeline == "upstream":
-        refused = {
-            f"backend {backend.name!r} (it runs on 'aer')": backend.name != "aer",
-            "noise_model": not backend.is_exact,
-            "num_samples (the library draws from a global generator)": num_samples is not None,
-            "reconstruction (the library's is per_shot)": reconstruction not in (None, "per_shot"),
-            "chunk (a task is one circuit)": chunk is not None,
-            "covariance": covariance,
-        }
-        for option, is_given in refused.items():
-            if is_given:
-                raise InputError(f"pipeline 'upstream' does not take {option}; use 'planned'")
-        return PoolSpec.parse(pool, default="processes"), UpstreamPipeline(limits)
-    raise InputError(f"pipeline is {pipeline!r}; expected 'planned' or 'upstream'")

@@ -207,6 +207,7 @@ def _work_of(
         reconstruct=prepared.reconstruct,
         kinds=kinds,
         kind_of=tuple(task.class_index for task in prepared.subexperiments),
+        weights=prepared.shape.weights,
         merges=prepared.merges,
         delay_s=delay_s,
     )

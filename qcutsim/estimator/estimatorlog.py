@@ -59,6 +59,7 @@ class EstimatorLog:
             partition_labels=query.cut.shown,
             observable=shape.observable,
             shots=query.shots.each or 0,
+            allocation=query.shots.allocation,
             bindings=query.bindings,
             request="estimate",
             pipeline=shape.pipeline,

@@ -14,7 +14,7 @@ from qcutsim.estimator.arrays import FloatArray, IntArray
 from qcutsim.estimator.plan import CutOptions
 from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.runtime import MergeTask, TaskFunctionSource
-from qcutsim.workload import WorkloadShape
+from qcutsim.workload import Allocation, WorkloadShape
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shots:
-    """How often to sample: at most one of these is set; with none, values are exact.
+    """How often to sample: at most one of the first three is set; with none, values are exact.
 
     Args:
         each: shots of every distinct subexperiment.
         total: a budget a query, spread over the distinct subexperiments of one binding.
         precision: a standard error to aim at, from which the budget follows.
+        allocation: ``uniform`` as above; ``variance``: as many in all, but after a pilot they go
+            where the variance comes from (:mod:`qcutsim.estimator.adaptive`).
     """
 
     each: int | None = None
     total: int | None = None
     precision: float | None = None
+    allocation: Allocation = "uniform"
 
     @property
     def is_exact(self) -> bool:
@@ -96,7 +99,13 @@ class Query:
 
     @classmethod
     def single(
-        cls, circuit: QuantumCircuit, pauli: str, partition_labels: str, shots: int, seed: int
+        cls,
+        circuit: QuantumCircuit,
+        pauli: str,
+        partition_labels: str,
+        shots: int,
+        seed: int,
+        allocation: Allocation = "uniform",
     ) -> Query:
         """One bound circuit and one Pauli (letters, qubit 0 first)."""
         return cls(
@@ -104,7 +113,7 @@ class Query:
             observables=({pauli: 1.0},),
             points=np.zeros((1, 2), dtype=np.int64),
             cut=CutOptions(partition_labels=partition_labels),
-            shots=Shots(each=shots),
+            shots=Shots(each=shots, allocation=allocation),
             seed=seed,
         )
 
@@ -154,6 +163,7 @@ class Accounting:
     differ, ``executed`` those run for all bindings; ``sampling_overhead`` is that of the cuts
     (product of kappa^2), not the number of coefficients. ``shots_asked`` is what every binding
     would take by itself, ``shots_spent`` what is left where bindings share subexperiments.
+    ``reconstruction_reason`` says why the strategy was chosen, where it was.
     """
 
     cuts: int
@@ -164,8 +174,10 @@ class Accounting:
     sampling_overhead: float
     shots_asked: int
     shots_spent: int
+    allocation: Allocation = "uniform"
     reconstruction: str
     reconstruction_work: int
+    reconstruction_reason: str | None = None
 
 
 class Subexperiment(Protocol):

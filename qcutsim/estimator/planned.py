@@ -9,19 +9,22 @@ import numpy as np
 
 from qcutsim.errors import InputError
 from qcutsim.estimator.backends import Backend
+from qcutsim.estimator.choosing import with_choice
 from qcutsim.estimator.circuits import Angles, Leaf, flatten, structure_key
 from qcutsim.estimator.pipeline import Query
 from qcutsim.estimator.plan import CutPlan, Limits
-from qcutsim.estimator.plannedwork import (
-    SAMPLED_RECONSTRUCTIONS,
-    PartitionedQuery,
-    PlannedWork,
-    WorkOptions,
-)
+from qcutsim.estimator.plannedwork import PlannedWork
 from qcutsim.estimator.planning import build_plan
 from qcutsim.estimator.reconstruction import make_reconstruction
 from qcutsim.estimator.servicetimes import ServiceTimes
+from qcutsim.estimator.workoptions import (
+    SAMPLED_RECONSTRUCTIONS,
+    PartitionedQuery,
+    WorkOptions,
+)
+from qcutsim.reconstructionchoice import AUTO
 from qcutsim.runtime import TaskFunctionSource
+from qcutsim.workload import DEFAULT_RECONSTRUCTION
 
 MOST_PLANS = 256
 """Plans that are kept; the oldest goes first."""
@@ -32,7 +35,7 @@ class PlannedPipeline:
 
     Args:
         backend: evaluates the chunks.
-        reconstruction: kind of the strategy.
+        reconstruction: kind of the strategy; ``auto`` chooses one for each query.
         limits: what a plan may cost.
         num_samples: draw so many joint QPD terms instead of taking all.
         workers: of the pool, which a query's chunks should keep busy.
@@ -51,12 +54,16 @@ class PlannedPipeline:
         workers: int = 1,
         chunk: int | None = None,
     ) -> None:
-        if num_samples is not None and reconstruction not in SAMPLED_RECONSTRUCTIONS:
+        if num_samples is not None and reconstruction not in (*SAMPLED_RECONSTRUCTIONS, AUTO):
             raise InputError(
                 f"reconstruction {reconstruction!r} needs all joint terms, num_samples draws "
                 f"some; take one of {', '.join(SAMPLED_RECONSTRUCTIONS)}"
             )
         self.times = ServiceTimes()
+        self._chooses = reconstruction == AUTO
+        if self._chooses:
+            reconstruction = DEFAULT_RECONSTRUCTION if num_samples is None else "vectorised"
+            self._chooses = num_samples is None
         self._options = WorkOptions(
             backend=backend,
             reconstruction=make_reconstruction(reconstruction),
@@ -105,7 +112,10 @@ class PlannedPipeline:
 
     def generate(self, query: Query, partitioned: PartitionedQuery) -> PlannedWork:
         """Find the distinct rows and write the chunks."""
-        return PlannedWork(self._options, query, partitioned)
+        if not self._chooses:
+            return PlannedWork(self._options, query, partitioned)
+        options, choice = with_choice(self._options, query, partitioned)
+        return PlannedWork(options, query, partitioned, choice.reason)
 
 
 def _angles(leaves: Sequence[Leaf], parameters: Sequence[Any]) -> Angles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
@@ -12,83 +12,54 @@ from typing import Any
 import numpy as np
 
 from qcutsim.errors import InputError
-from qcutsim.estimator.allocation import allocate
+from qcutsim.estimator.adaptive import TwoStageSampling
+from qcutsim.estimator.allocation import allocate, setting_weights, stages_of
 from qcutsim.estimator.arrays import FloatArray, IntArray
-from qcutsim.estimator.backends import Backend, ChunkOrder
+from qcutsim.estimator.backends import ChunkOrder
+from qcutsim.estimator.choosing import strategy_works
 from qcutsim.estimator.combination import combine
-from qcutsim.estimator.counts import show_count
-from qcutsim.estimator.cutting import AngleIndex
 from qcutsim.estimator.errorbars import point_errors
 from qcutsim.estimator.merging import Merging, make_merges, merge_shape, merged
 from qcutsim.estimator.pipeline import Accounting, Estimates, Query
-from qcutsim.estimator.plan import CutPlan, Limits
 from qcutsim.estimator.reconstruction import (
     JointTerms,
     PathContraction,
     Problem,
-    Reconstruction,
     joint_settings,
     read_operand,
 )
 from qcutsim.estimator.sampling import PartitionData, sample
-from qcutsim.estimator.servicetimes import ServiceTimes
 from qcutsim.estimator.units import ChunkTask, Unit, distinct_rows, make_units, split
+from qcutsim.estimator.workchecks import check_joint_terms, check_memory
+from qcutsim.estimator.workoptions import (
+    PartitionedQuery,
+    WorkOptions,
+)
 from qcutsim.runtime import MergeTask, load_function
 from qcutsim.seeds import stream
 from qcutsim.workload import SHAPE_SCHEMA, TaskClass, WorkloadShape
-
-SAMPLED_RECONSTRUCTIONS = ("per_shot", "vectorised")
-"""Strategies that sum over joint terms, as a sample of these needs."""
-
 
 MOST_EXPECTED = 2000
 """Subexperiments that are worked out, at most, to tell a standard error before a run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkOptions:
-    """What a pipeline tells its queries' work; see :class:`PlannedPipeline`."""
-
-    backend: Backend
-    reconstruction: Reconstruction
-    limits: Limits
-    num_samples: int | None
-    workers: int
-    chunk: int | None
-    times: ServiceTimes
-
-    @property
-    def runs_all_settings(self) -> bool:
-        """Whether every joint setting of a partition is worked out, wanted or not."""
-        return self.num_samples is None or self.backend.has_all_settings_at_once
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionedQuery:
-    """A plan and the angles (bindings, angles) to run it with."""
-
-    plan: CutPlan
-    angles: FloatArray
-
-    def at_worst_angles(self) -> PartitionedQuery:
-        """With every angle of a cut where its sampling overhead is largest, at pi / 2."""
-        angles = self.angles.copy()
-        for cut in self.plan.cuts:
-            if isinstance(cut.angle, AngleIndex):
-                angles[:, cut.angle] = math.pi / 2
-        return PartitionedQuery(self.plan, angles)
-
-
 class PlannedWork:
     """A query's chunks, and how their results become estimates."""
 
-    def __init__(self, options: WorkOptions, query: Query, partitioned: PartitionedQuery) -> None:
+    def __init__(
+        self,
+        options: WorkOptions,
+        query: Query,
+        partitioned: PartitionedQuery,
+        reason: str | None = None,
+    ) -> None:
         plan = self.plan = partitioned.plan
         self._options = options
+        self._reason = reason
         self._query = query
         self._weights = plan.cut_weights(partitioned.angles)
         self._joint = self._draw_joint_terms()
-        self._check_joint_terms()
+        check_joint_terms(plan, options, is_sample=self._joint is not None)
         self._settings = self._settings_of_partitions()
         distinct = [distinct_rows(partitioned.angles[:, p.angles]) for p in plan.partitions]
         self._row_of_binding = [inverse for _, inverse in distinct]
@@ -98,11 +69,12 @@ class PlannedWork:
             self._settings,
             are_alike=self._joint is None,
         )
-        self._check_memory()
+        check_memory(plan, self._units, query.bindings, options.limits)
         self._shots = allocate(
             query.shots, plan, self._weights, self._settings, query.norm, options.limits
         )
         self._wanted, self._combination = combine(query, plan.terms)
+        self._two_stages = self._make_stages()
         self._classes: dict[TaskClass, int] = {}
         self.subexperiments = list(self._make_tasks()) if plan.terms else []
 
@@ -117,32 +89,6 @@ class PlannedWork:
             )
         return JointTerms.sample(self._weights, samples, stream(self._query.seed, "qpd"))
 
-    def _check_joint_terms(self) -> None:
-        kind, limits = self._options.reconstruction.kind, self._options.limits
-        sums_terms = self._joint is None and kind in SAMPLED_RECONSTRUCTIONS
-        if sums_terms and self.plan.coefficients > limits.joint_terms:
-            count = show_count(self.plan.coefficients)
-            raise InputError(
-                f"reconstruction {kind!r} sums over {count} joint terms "
-                f"(limit {limits.joint_terms:,}); take 'contracted', draw num_samples, or raise "
-                "limits.joint_terms"
-            )
-
-    def _check_memory(self) -> None:
-        """Outcomes and covariances of all rows of a job, which live at one time."""
-        needed = 0
-        for unit in self._units:
-            terms = self.plan.partitions[unit.partitions[0][0]].terms
-            each = unit.bases * unit.template.program.outcomes + len(terms.masks) ** 2
-            needed += 8 * len(unit.values) * len(unit.settings) * each
-        limit = 4 * self._options.limits.memory_bytes
-        if needed > limit:
-            raise InputError(
-                f"the outcomes of {self._query.bindings:,} bindings take {needed / 2**30:.1f} GiB "
-                f"(limit {limit / 2**30:.1f} GiB, four times limits.memory_bytes); send fewer "
-                "bindings a job, measure fewer terms, or make partitions narrower"
-            )
-
     def _settings_of_partitions(self) -> list[IntArray]:
         sizes = [
             self.plan.template_of(p).program.slot_sizes for p in range(len(self.plan.partitions))
@@ -151,6 +97,28 @@ class PlannedWork:
             return [np.arange(math.prod(size)) for size in sizes]
         return [np.unique(s) for s in joint_settings(self.plan.cuts, sizes, self._joint)]
 
+    def _make_stages(self) -> TwoStageSampling | None:
+        """How shots are sampled where their variance decides how many there are."""
+        if self._shots is None or self._query.shots.allocation == "uniform":
+            return None
+        return TwoStageSampling(
+            stages_of(self._options, self._spent_shots(), self._executed()),
+            self._units,
+            self._query.seed,
+            self._combination,
+            self._data_of,
+            self._problem,
+            self._options.limits,
+        )
+
+    def _executed(self) -> int:
+        return sum(unit.subexperiments for unit in self._units)
+
+    def _spent_shots(self) -> int:
+        if self._shots is None:
+            return 0
+        return sum(int(unit.deal_out(self._shots).sum()) for unit in self._units)
+
     def _make_tasks(self) -> Iterator[ChunkTask]:
         backend = self._options.backend
         if not backend.is_exact and self._shots is None:
@@ -158,7 +126,9 @@ class PlannedWork:
                 f"backend {backend.name!r} samples, so exact values cannot be had from it; give "
                 "shots or total_shots, or take backend='aer' without noise, or 'batched'"
             )
+        of_setting = setting_weights(self.plan, self._weights, self._settings)
         for number, unit in enumerate(self._units):
+            weights = unit.bases * unit.weights(of_setting)
             shots = np.zeros((len(unit.values), len(unit.settings), unit.bases), dtype=np.int64)
             if self._shots is not None:
                 shots = unit.deal_out(self._shots)
@@ -185,7 +155,8 @@ class PlannedWork:
                 )
                 index = self._classes.setdefault(of, len(self._classes))
                 mean = int(shots[at].mean()) if self._shots is not None else 0
-                yield ChunkTask(number, *at, order, backend, index, mean)
+                weight = float(weights[at].sum())
+                yield ChunkTask(number, *at, order, backend, index, mean, weight)
 
     def _chunk_of(self, unit: Unit) -> int:
         """Subexperiments a task: enough to keep every worker busy, and worth a dispatch.
@@ -216,15 +187,16 @@ class PlannedWork:
             reconstruction=self._options.reconstruction.kind,
             reconstruction_steps=self.accounting.reconstruction_work,
             merges=tuple(merge_shape(merge) for merge in self.merges),
+            strategies=strategy_works(self.plan, len(self._wanted), self._options.limits),
+            weights=tuple(float(f"{task.weight:.6g}") for task in self.subexperiments),
         )
 
     @cached_property
     def accounting(self) -> Accounting:
         plan = self.plan
-        asked = spent = 0
+        asked = 0
         if self._shots is not None:
             asked = self._query.bindings * sum(int(shots.sum()) for shots in self._shots)
-            spent = sum(int(unit.deal_out(self._shots).sum()) for unit in self._units)
         distinct = sum(
             len(settings) * len(plan.template_of(p).program.bases)
             for p, settings in enumerate(self._settings)
@@ -234,12 +206,14 @@ class PlannedWork:
             coefficients=plan.coefficients,
             generated=sum(t.program.settings * len(t.program.bases) for t in plan.templates),
             distinct=distinct if plan.terms else 0,
-            executed=sum(unit.subexperiments for unit in self._units) if plan.terms else 0,
+            executed=self._executed() if plan.terms else 0,
             sampling_overhead=plan.sampling_overhead(self._weights),
             shots_asked=asked,
-            shots_spent=spent,
+            shots_spent=self._spent_shots(),
+            allocation=self._query.shots.allocation,
             reconstruction=self._options.reconstruction.kind,
             reconstruction_work=self._work(),
+            reconstruction_reason=self._reason,
         )
 
     def _work(self) -> int:
@@ -270,6 +244,10 @@ class PlannedWork:
 
     def _collect(self, results: Sequence[bytes], *, sampled: bool = True) -> list[PartitionData]:
         """Data of all partitions."""
+        if sampled and self._two_stages is not None:
+            return self._two_stages.sampled(
+                [self._gather(number, results) for number in range(len(self._units))]
+            )
         data: dict[int, PartitionData] = {}
         for number in range(len(self._units)):
             data |= self._collect_unit(number, results, sampled=sampled)
@@ -279,21 +257,34 @@ class PlannedWork:
         self, number: int, results: Sequence[bytes], *, sampled: bool = True
     ) -> dict[int, PartitionData]:
         """Put a unit's chunks together, sample in one canonical order, deal out to partitions."""
-        unit, own = self._units[number], self._unit_tasks[number]
-        gathered = unit.gather([self.subexperiments[i] for i in own], [results[i] for i in own])
-        if sampled and self._shots is not None and self._options.backend.is_exact:
+        unit, shots = self._units[number], self._shots
+        gathered = self._gather(number, results)
+        if sampled and shots is not None and self._options.backend.is_exact:
             generator = stream(self._query.seed, "shots", number)
-            gathered = sample(gathered, unit.deal_out(self._shots), generator)
+            gathered = sample(gathered, unit.deal_out(shots), generator)
         return {
-            partition: PartitionData(
-                gathered[rows],
-                None if self._shots is None else self._shots[partition],
-                self.plan.partitions[partition].terms,
-                unit.settings,
-                unit.template.program.slot_sizes,
+            partition: self._data_of(
+                partition, gathered[rows], None if shots is None else shots[partition]
             )
             for partition, rows in unit.partitions
         }
+
+    def _gather(self, number: int, results: Sequence[bytes]) -> FloatArray:
+        own = self._unit_tasks[number]
+        return self._units[number].gather(
+            [self.subexperiments[i] for i in own], [results[i] for i in own]
+        )
+
+    def _data_of(
+        self, partition: int, frequencies: FloatArray, shots: IntArray | FloatArray | None
+    ) -> PartitionData:
+        return PartitionData(
+            frequencies,
+            shots,
+            self.plan.partitions[partition].terms,
+            self._settings[partition],
+            self.plan.template_of(partition).program.slot_sizes,
+        )
 
     @cached_property
     def _unit_tasks(self) -> list[range]:
@@ -330,8 +321,8 @@ class PlannedWork:
     @cached_property
     def merges(self) -> Sequence[MergeTask]:
         overlap = self._options.reconstruction.overlap
-        if overlap is None or self._merging is None:
-            return []
+        if overlap is None or self._merging is None or self._two_stages is not None:
+            return []  # shots that all pilots decide on are there for all partitions at once
         return make_merges(self._merging, overlap, self._options.workers)
 
     def expected_stds(self) -> FloatArray | None:
@@ -341,18 +332,18 @@ class PlannedWork:
         than ``MOST_EXPECTED`` subexperiments.
         """
         backend = self._options.backend
-        count = sum(unit.subexperiments for unit in self._units)
         if self._shots is None or not backend.is_exact or not self.plan.terms:
             return None
-        if count > MOST_EXPECTED:
+        if self._executed() > MOST_EXPECTED:
             return None
         function = load_function(backend.task_function)
         results = [function(task.encode(), task.context) for task in self.subexperiments]
-        data = [
-            # The covariance of observed means divides by shots - 1, that of true ones by shots.
-            replace(one, shots=shots + 1)
-            for one, shots in zip(self._collect(results, sampled=False), self._shots, strict=True)
-        ]
+        known = self._collect(results, sampled=False)
+        each: Sequence[IntArray] = self._shots
+        if self._two_stages is not None:
+            each = self._two_stages.best_shots(known)
+        # The covariance of observed means divides by shots - 1, that of true ones by shots.
+        data = [replace(one, shots=own + 1) for one, own in zip(known, each, strict=True)]
         problem = self._problem(data)
         return point_errors(
             problem,

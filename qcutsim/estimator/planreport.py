@@ -74,6 +74,9 @@ class PlanReport:
             f"contraction           {self.contraction_work:,} multiply-adds a value",
             f"memory                {self.memory_bytes:,} bytes",
         ]
+        if cost.reconstruction_reason is not None:
+            where = next(i for i, line in enumerate(lines) if line.startswith("reconstruction "))
+            lines.insert(where + 1, f"  chosen for its      {cost.reconstruction_reason}")
         if len(self.partitions) > _SHOWN:
             lines.insert(1 + _SHOWN, f"  ... and {len(self.partitions) - _SHOWN} more")
         if self.nominal_variance is not None:

@@ -49,14 +49,15 @@ class PartitionData:
 
     Args:
         frequencies: (rows, settings, bases, outcomes), settings as in ``settings``.
-        shots: (settings, bases); ``None`` for exact probabilities.
+        shots: (settings, bases), or (rows, settings, bases) where rows differ, and not whole
+            where they are worth less than they are; ``None`` for exact probabilities.
         terms: which subobservables are read off.
         settings: the joint settings that were run, ascending.
         sizes: number of local settings at each slot.
     """
 
     frequencies: FloatArray
-    shots: IntArray | None
+    shots: IntArray | FloatArray | None
     terms: MeasuredTerms
     settings: IntArray
     sizes: tuple[int, ...]
@@ -85,8 +86,9 @@ class PartitionData:
             own = np.flatnonzero(basis == number)
             product = tensor[:, own, None, :] * tensor[:, None, own, :]
             joint = np.moveaxis(means[:, :, number, masks[own][:, None] ^ masks[own]], 1, 3)
+            shots = self.shots[..., number].reshape(-1, 1, 1, tensor.shape[2])
             with np.errstate(divide="ignore", invalid="ignore"):
-                scaled = (joint - product) / (self.shots[:, number] - 1.0)
+                scaled = (joint - product) / (shots - 1.0)
             covariance[:, own[:, None], own, :] = scaled
         return covariance
 

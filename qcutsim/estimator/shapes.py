@@ -41,6 +41,7 @@ def shape_of(
         workload.partition_labels,
         workload.shots,
         seed=0,
+        allocation=workload.shot_allocation,
     )
     pipeline = make_pipeline(
         workload.pipeline,

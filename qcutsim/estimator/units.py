@@ -44,6 +44,13 @@ class Unit:
             dealt[rows] = of_partition[number]
         return dealt
 
+    def weights(self, of_setting: Sequence[FloatArray]) -> FloatArray:
+        """Squared weights of the settings that each partition runs, (rows, settings)."""
+        squared = np.zeros((len(self.values), len(self.settings)))
+        for number, rows in self.partitions:
+            squared[rows] = of_setting[number] ** 2
+        return squared
+
     def gather(self, tasks: Sequence[ChunkTask], results: Sequence[bytes]) -> FloatArray:
         """Put the results of the unit's own tasks together, (rows, settings, bases, outcomes)."""
         program = self.template.program
@@ -56,7 +63,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class ChunkTask:
-    """Some rows and settings of a unit, as one task."""
+    """Some rows and settings of a unit, as one task.
+
+    ``weight`` is what it may add to the variance of a value with one shot a subexperiment.
+    """
 
     unit: int
     rows: slice
@@ -65,6 +75,7 @@ class ChunkTask:
     backend: Backend
     class_index: int
     shots: int
+    weight: float
 
     @property
     def bindings(self) -> int:

@@ -76,13 +76,26 @@ def second_moments(
         pairs: numbers of the (first, second) value of each pair.
     """
     left, right = pairs
-    doubled = [_doubled_coupling(coupling, left, right) for coupling in couplings]
     product = values[left] * values[right]
     moments = [
-        tree.contract([*(p.doubled(left, right, sign) for p in partitions), *doubled], len(left))
+        tree.contract(doubled_tensors(partitions, couplings, pairs, sign), len(left))
         for sign in (-1.0, 1.0)
     ]
     return Moments(product - moments[0], moments[1] - product)
+
+
+def doubled_tensors(
+    partitions: Sequence[PartitionMoments],
+    couplings: Sequence[FloatArray],
+    pairs: tuple[IntArray, IntArray],
+    sign: float,
+) -> list[FloatArray]:
+    """What the doubled network contracts: partitions, then couplings, (pairs, ...)."""
+    left, right = pairs
+    return [
+        *(partition.doubled(left, right, sign) for partition in partitions),
+        *(_doubled_coupling(coupling, left, right) for coupling in couplings),
+    ]
 
 
 def _doubled_coupling(coupling: FloatArray, left: IntArray, right: IntArray) -> FloatArray:

@@ -13,7 +13,15 @@ from qcutsim.report.tables import make_table
 from qcutsim.simulatedcell import CellStatistics
 from qcutsim.study import Study
 
-_RARELY_VARIED = ("reconstruction", "chunk", "policy", "cancel", "window", "machines")
+_RARELY_VARIED = (
+    "allocation",
+    "reconstruction",
+    "chunk",
+    "policy",
+    "cancel",
+    "window",
+    "machines",
+)
 
 
 MOST_ROWS = 200

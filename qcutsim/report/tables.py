@@ -59,7 +59,7 @@ def stage_table(summaries: dict[Configuration, Summary], title: str) -> Table:
 def _varied(configurations: Iterable[Configuration | Compared]) -> list[str]:
     """Of what is rarely varied, that which is not the same throughout."""
     shown = list(configurations)
-    names = ("reconstruction", "chunk", "policy", "cancel", "window", "machines")
+    names = ("allocation", "reconstruction", "chunk", "policy", "cancel", "window", "machines")
     return [name for name in names if len({getattr(one, name) for one in shown}) > 1]
 
 

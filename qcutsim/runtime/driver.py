@@ -148,6 +148,7 @@ class Driver:
                 work.kinds,
                 work.kind_of,
                 state.times.merges,
+                work.weights,
             )
         )
         try:

@@ -58,6 +58,7 @@ class QueryWork(Generic[V]):
         reconstruct: results -> value.
         kinds: kinds of task, as a policy may know them.
         kind_of: which of them each task is.
+        weights: what each task may add to the variance of the value, where that is known.
         merges: steps of the reconstruction that may begin early, each after those it needs.
         delay_s: (task, attempt, worker) -> injected delay in seconds; workers are counted here in
             the order in which they joined the driver.
@@ -67,6 +68,7 @@ class QueryWork(Generic[V]):
     reconstruct: Callable[[Sequence[Any]], V]
     kinds: tuple[TaskKind, ...] = ()
     kind_of: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
     merges: Sequence[MergeTask] = ()
     delay_s: Callable[[int, int, int], float] = no_delay
 

@@ -25,7 +25,8 @@ class QueryDraws:
     ``service_s`` is the work of a task alone on its host, or of a merge where it is done. Times of
     another attempt at a task are those of the first; its injected delay, told by
     ``delay_s(task, attempt, worker)``, is not. ``fails`` tells the error of a copy, if any.
-    ``kinds``, ``kind_of`` and ``merges`` are those of :class:`qcutsim.dispatch.QuerySubmitted`.
+    ``kinds``, ``kind_of``, ``merges`` and ``weights`` are those of
+    :class:`qcutsim.dispatch.QuerySubmitted`.
     """
 
     partition_s: float
@@ -41,6 +42,7 @@ class QueryDraws:
     kinds: tuple[TaskKind, ...] = ()
     kind_of: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int32]] = ()
     merges: tuple[Merge, ...] = ()
+    weights: tuple[float, ...] = ()
 
     def listed(self) -> QueryDraws:
         """The same with lists, whose entries are had faster one by one."""
@@ -128,6 +130,7 @@ def draw_query(
         kinds=models.kinds,
         kind_of=models.task_classes,
         merges=models.merges,
+        weights=models.weights,
     )
 
 

@@ -139,6 +139,7 @@ class Farm:
                 draws.kinds,
                 tuple(draws.kind_of),
                 draws.merges,
+                draws.weights,
             ),
             None,
         )

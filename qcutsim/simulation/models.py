@@ -57,7 +57,8 @@ class ServiceModels:
     """The models of a cell.
 
     ``task_classes`` has the number in ``tasks`` of each task's model. ``merge_shares`` are the
-    parts of the reconstruction that ``merges`` do before the barrier opens. ``substitutes`` names
+    parts of the reconstruction that ``merges`` do before the barrier opens. ``weights`` are those
+    of the tasks, as the shape tells them. ``substitutes`` names
     the classes that were not calibrated and what stands in for each; ``extrapolations`` in words
     all in which the cell lies outside the calibrated range.
     """
@@ -72,6 +73,7 @@ class ServiceModels:
     stages: tuple[Scaled, Scaled, Scaled]
     merges: tuple[Merge, ...]
     merge_shares: np.ndarray[tuple[int], np.dtype[np.float64]]
+    weights: tuple[float, ...]
     substitutes: tuple[str, ...]
     extrapolations: tuple[str, ...]
 
@@ -112,6 +114,7 @@ def find_models(profile: CalibrationProfile, cell: Cell, shape: WorkloadShape) -
         stages=_stages(profile, cell, shape),
         merges=tuple(Merge(merge.needs, merge.on_worker) for merge in shape.merges),
         merge_shares=_merge_shares(profile, cell, shape),
+        weights=shape.weights,
         substitutes=substitutes,
         extrapolations=tuple(_outside(profile, pool, cell, shape, substitutes)),
     )
@@ -234,6 +237,10 @@ def _outside(
     if profile.reconstruction and shape.reconstruction != profile.reconstruction:
         yield (
             f"reconstruction {shape.reconstruction!r} (calibrated on {profile.reconstruction!r})"
+        )
+    if cell.workload.shot_allocation != profile.allocation:
+        yield (
+            f"allocation {cell.workload.shot_allocation!r} (calibrated on {profile.allocation!r})"
         )
     if cell.workload.shots != profile.shots:
         yield f"{cell.workload.shots} shots (calibrated on {profile.shots})"

@@ -57,6 +57,7 @@ KIND = (TaskKind("A"),)
         ([], QuerySubmitted(0.0, 0, 2, KIND, (0,)), "tasks and their kinds do not match"),
         ([], QuerySubmitted(0.0, 0, 1, KIND, (1,)), "tasks and their kinds do not match"),
         ([], QuerySubmitted(0.0, 0, 1, (), (0,)), "tasks and their kinds do not match"),
+        ([], QuerySubmitted(0.0, 0, 2, weights=(1.0,)), "tasks and their weights do not match"),
         ([], QuerySubmitted(0.0, 0, 1, merges=(Merge(((0, 2),)),)), "merge 1 needs .*before it"),
         ([], QuerySubmitted(0.0, 0, 1, merges=(Merge(((1, 0),)),)), "merge 1 needs .*before it"),
     ],

@@ -78,8 +78,8 @@ any_of = st.integers(0, 1000)
 
 
 @st.composite
-def queries(draw: st.DrawFn) -> tuple[int, tuple[TaskKind, ...], tuple[int, ...], list[Merge]]:
-    """Tasks, their kinds, which is of which, and merges."""
+def queries(draw: st.DrawFn) -> tuple[Any, ...]:
+    """Tasks, their kinds, which is of which, merges, and weights."""
     tasks = draw(st.integers(0, 6))
     kinds = draw(st.sampled_from([(), KINDS[:1], KINDS]))
     kind_of = st.integers(0, len(kinds) - 1)
@@ -90,7 +90,8 @@ def queries(draw: st.DrawFn) -> tuple[int, tuple[TaskKind, ...], tuple[int, ...]
         needs = draw(st.lists(bounds, max_size=2))
         needs_sorted = tuple((min(pair), max(pair)) for pair in needs)
         merges.append(Merge(needs_sorted, on_worker=draw(st.booleans())))
-    return tasks, kinds, per_task, merges
+    weights = draw(st.lists(st.sampled_from([0.0, 0.5, 2.0]), min_size=tasks, max_size=tasks))
+    return tasks, kinds, per_task, tuple(merges), tuple(weights) if draw(st.booleans()) else ()
 
 
 class DispatcherMachine(RuleBasedStateMachine):
@@ -149,9 +150,8 @@ class DispatcherMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.books.live()) < MOST_LIVE_QUERIES)
     @rule(query=queries())
     def query_arrives(self, query: tuple[Any, ...]) -> None:
-        tasks, kinds, kind_of, merges = query
         number = len(self.books.queries)
-        self.feed(QuerySubmitted(self.now_s, number, tasks, kinds, kind_of, tuple(merges)))
+        self.feed(QuerySubmitted(self.now_s, number, *query))
 
     @precondition(lambda self: self.books.running)
     @rule(place=any_of, later_s=st.sampled_from([0.0, 0.5, 1.0]))

@@ -190,6 +190,28 @@ def test_longest_first_puts_what_failed_back_in_its_place():
     assert handle(TaskFinished(2.0, 0, 1, 1, 0)) == [Start(0, 0, 0, 0)]
 
 
+def test_variance_first_begins_with_the_heaviest_ties_in_task_order():
+    dispatcher = dispatcher_of("variance_first", workers=1)
+    query = QuerySubmitted(0.0, 0, 5, LENGTHS, (2, 1, 0, 2, 1), weights=(0.5, 2.0, 0.0, 3.0, 2.0))
+    started = dispatcher.handle(query)
+    assert finish_one_by_one(dispatcher, started) == [(0, 3), (0, 1), (0, 4), (0, 0), (0, 2)]
+
+
+def test_variance_first_lets_no_younger_query_overtake_and_puts_what_failed_back():
+    handle = dispatcher_of("variance_first", workers=1).handle
+    assert handle(QuerySubmitted(0.0, 0, 2, weights=(1.0, 2.0))) == [Start(0, 1, 0, 0)]
+    assert handle(QuerySubmitted(0.5, 1, 1, weights=(9.0,))) == []
+    assert handle(TaskFailed(1.0, 0, 1, 0, 0, "broken")) == [Start(0, 1, 1, 0)]
+    assert handle(TaskFinished(2.0, 0, 1, 1, 0)) == [Start(0, 0, 0, 0)]
+    assert handle(TaskFinished(3.0, 0, 0, 0, 0)) == [BeginReconstruction(0), Start(1, 0, 0, 0)]
+
+
+def test_variance_first_without_weights_keeps_the_order_of_tasks():
+    dispatcher = dispatcher_of("variance_first", workers=1)
+    started = dispatcher.handle(QuerySubmitted(0.0, 0, 3, LENGTHS, (0, 2, 1)))
+    assert finish_one_by_one(dispatcher, started) == [(0, 0), (0, 1), (0, 2)]
+
+
 def test_longest_first_keeps_its_order_when_a_query_has_failed():
     handle = dispatcher_of("longest_first", workers=1, max_attempts=1).handle
     handle(QuerySubmitted(0.0, 0, 2, LENGTHS, (0, 0)))
@@ -379,7 +401,8 @@ def test_a_quantile_is_the_least_duration_that_its_share_does_not_exceed():
 
 
 @pytest.mark.parametrize(
-    "kind", ["eager", "batched", "staggered", "longest_first", "work_stealing"]
+    "kind",
+    ["eager", "batched", "staggered", "longest_first", "variance_first", "work_stealing"],
 )
 def test_a_merge_waits_its_turn_among_the_tasks(kind: str):
     merges = (Merge(((0, 1),), on_worker=True),)

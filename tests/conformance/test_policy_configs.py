@@ -26,7 +26,15 @@ from qcutsim.dispatch.policies.eager import Eager
 from qcutsim.dispatch.policies.speculative import SpeculativeConfig
 from qcutsim.errors import InputError
 
-KINDS = ["batched", "eager", "longest_first", "speculative", "staggered", "work_stealing"]
+KINDS = [
+    "batched",
+    "eager",
+    "longest_first",
+    "speculative",
+    "staggered",
+    "variance_first",
+    "work_stealing",
+]
 
 
 class LastFirstConfig(PolicyConfig, frozen=True, kw_only=True, tag="last_first"):

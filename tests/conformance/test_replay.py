@@ -37,6 +37,7 @@ POLICIES = [
     {"kind": "staggered", "spacing_s": 0.003},
     {"kind": "staggered", "spacing_s": 0.001, "by": "structure"},
     {"kind": "longest_first"},
+    {"kind": "variance_first"},
     {"kind": "work_stealing", "deal": "blocks"},
     {"kind": "work_stealing", "deal": "round_robin"},
     {"kind": "speculative"},
@@ -65,6 +66,7 @@ def test_queries_of_any_policy_replay(kind, policy, tmp_path):
         tasks,
         kinds=TASK_KINDS,
         kind_of=tuple(n % 3 for n in range(20)),
+        weights=tuple(float(n % 4) for n in range(20)),
         merges=[
             Concatenate(((0, 7),)),
             Concatenate(((7, 20),), on_worker=True),

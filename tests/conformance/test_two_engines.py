@@ -278,6 +278,7 @@ def test_the_short_way_of_work_alone_agrees_too(policy, workers):
     ("changes", "reason"),
     [
         ({"policy": {"kind": "speculative", "copies": 5}}, "more than 4 copies of a task"),
+        ({"policy": {"kind": "variance_first"}}, "policy 'variance_first' (it takes eager, "),
         ({"window": 2}, "a window of queries"),
         ({"timeout_s": 3.0}, "a timeout"),
     ],

@@ -89,6 +89,7 @@ POLICIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "spacing_s": st.sampled_from([0.0, 0.25, 1.0]),
     },
     "longest_first": {},
+    "variance_first": {},
     "work_stealing": {"deal": st.sampled_from(["blocks", "round_robin"])},
     "speculative": {
         "quantile": st.sampled_from([0.25, 0.75]),
@@ -108,6 +109,7 @@ def plans(draw: st.DrawFn, *, kind: str, is_tied: bool, is_shared: bool) -> Plan
     straggler_probability = draw(st.sampled_from([0.0, 0.2, 1.0]))
     failure_probability = draw(st.sampled_from([0.0, 0.1, 0.5]))
     has_merges = draw(st.booleans())
+    has_weights = draw(st.booleans())
     has_slow_workers = draw(st.booleans())
 
     def times_s(size: int) -> list[float]:
@@ -138,6 +140,7 @@ def plans(draw: st.DrawFn, *, kind: str, is_tied: bool, is_shared: bool) -> Plan
             reconstruct_s=times_s(1)[0],
             kinds=KINDS,
             kind_of=tuple(rng.integers(0, len(KINDS), tasks).tolist()),
+            weights=tuple(rng.integers(0, 4, tasks).astype(float).tolist()) if has_weights else (),
             merges=later,
             slow=frozenset({0, 2, 5}) if has_slow_workers else None,
         )

@@ -48,6 +48,7 @@ class QueryPlan:
     kinds: tuple[TaskKind, ...] = ()
     kind_of: tuple[int, ...] = ()
     merges: tuple[Merge, ...] = ()
+    weights: tuple[float, ...] = ()
     slow: frozenset[int] | None = None
 
     @property
@@ -142,6 +143,7 @@ def _query_work(query: QueryPlan) -> QueryWork[Any]:
         reconstruct=Reconstruction(query.reconstruct_s),
         kinds=query.kinds,
         kind_of=query.kind_of,
+        weights=query.weights,
         merges=[_Merge(*m, Reconstruction(s)) for m, s in zip(query.merges, seconds, strict=True)],
         delay_s=query.delay_s,
     )
@@ -251,6 +253,7 @@ def _draws(query: QueryPlan) -> QueryDraws:
         fails=query.fails,
         kinds=query.kinds,
         kind_of=query.kind_of,
+        weights=query.weights,
         merges=query.merges,
     )
 

@@ -16,6 +16,7 @@ POLICIES: list[dict[str, Any]] = [
     {"kind": "staggered", "spacing_s": 0.01},
     {"kind": "staggered", "spacing_s": 0.002, "by": "structure"},
     {"kind": "longest_first"},
+    {"kind": "variance_first"},
     {"kind": "work_stealing", "deal": "blocks"},
     {"kind": "work_stealing", "deal": "round_robin"},
     {"kind": "speculative", "slowdown": 1.0, "quantile": 0.01, "samples": 1, "cap": 1.0},

@@ -185,6 +185,7 @@ OTHER = {
     "cuts": 2,
     "observable": "ZZII",
     "shots": 64,
+    "allocation": "variance",
     "reconstruction": "contracted",
     "pool": "processes",
     "policy": "lazy",

@@ -138,7 +138,10 @@ def test_all_tests_of_only_must_hold():
         ("workers", "--only 'workers': expected FIELD OP VALUE, as in 'workers<=2'"),
         ("", "--only '': expected FIELD OP VALUE, as in 'workers<=2'"),
         ("<=2", "--only '<=2': expected FIELD OP VALUE, as in 'workers<=2'"),
-        ("wrokers<=2", "--only 'wrokers<=2': no field 'wrokers'; there are: bindings, cell, "),
+        (
+            "wrokers<=2",
+            "--only 'wrokers<=2': no field 'wrokers'; there are: allocation, bindings, cell, ",
+        ),
         ("is_cold=true", "--only 'is_cold=true': no field 'is_cold'; there are: "),
         ("workers<=two", "--only 'workers<=two': 'workers' is a whole number, 'two' is not"),
         ("workers<=2.5", "--only 'workers<=2.5': 'workers' is a whole number, '2.5' is not"),

@@ -33,7 +33,7 @@ POSITIONS = {
     "a policy that is not installed": (
         BASE + "policy: {kind: lazy}\n",
         "s.yaml:3:10: policy.kind: no policy 'lazy' is installed; there are: batched, eager, "
-        "longest_first, speculative, staggered, work_stealing",
+        "longest_first, speculative, staggered, variance_first, work_stealing",
     ),
     "a policy without a kind": (
         BASE + "policy: {size: 3}\n",

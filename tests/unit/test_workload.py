@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from importlib import resources
 from pathlib import Path
@@ -60,6 +61,29 @@ def test_a_chunk_is_no_larger_than_asked_and_merges_need_what_comes_before_them(
     assert any(merge.on_worker for merge in shape.merges) == (work.reconstruction == "tree")
     for number, merge in enumerate(shape.merges, start=shape.tasks):
         assert all(0 <= first < last <= number for first, last in merge.needs)
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if "planned" in name])
+def test_weights_sum_to_two_to_the_cuts_that_touch_a_partition_over_partitions(name):
+    """A CX cut has six terms of weight 1/2 and five settings a side, one of them in two terms: the
+    squared weights of settings sum to 4 (1/2)^2 + 1^2.
+    """
+    work, workers = workload_of(name)
+    shape = load_shape(work, workers)
+    labels = work.partition_labels
+    cuts = dict.fromkeys(labels, 0)
+    for first, second in itertools.pairwise(labels):
+        if first != second:
+            cuts[first] += 1
+            cuts[second] += 1
+    assert sum(shape.weights) == pytest.approx(sum(2.0**touching for touching in cuts.values()))
+
+
+def test_weights_that_are_not_one_a_task_are_refused(tmp_path: Path):
+    path = tmp_path / "shape.json"
+    path.write_bytes(plain(weights=[1.0]))
+    with pytest.raises(ProfileError, match="field 'weights' has 1 numbers, expected one for each"):
+        load_shape(msgspec.structs.replace(ONE_CUT, shape=str(path)))
 
 
 def test_the_order_of_tasks_is_written_as_runs_of_one_class():

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
+from qcutsim.dispatch.events import TaskKind
 from qcutsim.dispatch.policies.base import IdleWorkers, KindOf, Policy, PolicyConfig, TaskId
 
 
@@ -30,7 +31,11 @@ class LongestFirst(Policy):
     def enqueue(self, tasks: Sequence[TaskId], kind_of: KindOf, now_s: float) -> None:
         for query, task in tasks:
             self._kinds[query] = kind_of
-            heapq.heappush(self._heap, (query, -kind_of(task).expected_s, task))
+            heapq.heappush(self._heap, (query, -self.urgency(kind_of(task)), task))
+
+    def urgency(self, kind: TaskKind) -> float:
+        """What the tasks of a query are ordered by, the largest first."""
+        return kind.expected_s
 
     def requeue(self, task: TaskId, now_s: float) -> None:
         self.enqueue([task], self._kinds[task.query], now_s)
