@@ -33,10 +33,10 @@ from qcutsim.cell import AtLeastOne, Cell, key_of
 from qcutsim.dispatch import CANCEL_MODES, policy_class
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.owncircuit import OwnCircuits, refuse_data_set_beside_circuit
-from qcutsim.ranges import values_of
 from qcutsim.reconstructionchoice import AUTO
 from qcutsim.simulatedonly import check_simulated_only, check_worker_count
 from qcutsim.stragglers import frozen_distribution
+from qcutsim.sweeps import Point, assign, axes_of, points_of
 from qcutsim.yamlfile import Path_, Problems, YamlFile, convert, load_yaml, unknown_field
 
 _LARGEST_SEED = 2**63 - 1
@@ -169,12 +169,12 @@ def _refuse_unknown(file: YamlFile, allowed: list[str], problems: Problems) -> N
 
 
 def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator[Cell]:
-    axes: list[list[dict[str, tuple[Any, Path_]]]] = []
+    axes: list[list[Point]] = []
     with problems:
-        for number in range(len(_axes(file))):
+        for number in range(len(axes_of(file))):
             axes.append([])
             with problems:
-                axes[-1] = _axis(file, number)
+                axes[-1] = points_of(file, number)
     seen: set[str] = set()
     circuits = OwnCircuits(file.path.parent)
     for choice in itertools.product(*axes):
@@ -183,7 +183,7 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
         with problems:
             for setting in choice:
                 for dotted, (value, at) in setting.items():
-                    _assign(file, data, dotted, value, at)
+                    assign(file, data, dotted, value, at)
                     origin[tuple(dotted.split("."))] = at
             cell = _cell(file, data, origin, problems, circuits)
             if cell is None:
@@ -195,95 +195,6 @@ def _cells(file: YamlFile, base: dict[str, Any], problems: Problems) -> Iterator
                 )
             seen.add(cell.key)
             yield cell
-
-
-def _axes(file: YamlFile) -> list[Any]:
-    axes = file.data.get("sweep", [])
-    if not isinstance(axes, list):
-        raise ScenarioError(
-            f"{file.where(('sweep',))}: sweep: expected a list of axes, found {axes!r}"
-        )
-    return axes
-
-
-def _axis(file: YamlFile, number: int) -> list[dict[str, tuple[Any, Path_]]]:
-    axis = _axes(file)[number]
-    at: Path_ = ("sweep", number)
-    _refuse_repeated_fields(file, number)
-    if isinstance(axis, list) and axis:
-        return [point for i in range(len(axis)) for point in _part(file, axis[i], (*at, i))]
-    if not isinstance(axis, dict) or not axis:
-        raise ScenarioError(
-            f"{file.where(at)}: sweep: an axis maps fields to lists, "
-            f"as in 'pool.workers: [1, 2, 4]', or is a list of parts; found {axis!r}"
-        )
-    lists: dict[str, list[tuple[Any, Path_]]] = {}
-    for dotted, values in axis.items():
-        lists[dotted] = values_of(file, values, (*at, dotted))
-        if not lists[dotted]:
-            raise ScenarioError(
-                f"{file.where((*at, dotted))}: sweep.{dotted}: expected a non-empty list or a "
-                f"range, found {values!r}"
-            )
-    lengths = {len(values) for values in lists.values()}
-    if len(lengths) > 1:
-        raise ScenarioError(
-            f"{file.where(at)}: sweep: fields of one axis vary together and need lists of the "
-            f"same length; found lengths {', '.join(str(n) for n in sorted(lengths))}"
-        )
-    return [{dotted: values[i] for dotted, values in lists.items()} for i in range(lengths.pop())]
-
-
-def _part(file: YamlFile, part: Any, at: Path_) -> list[dict[str, tuple[Any, Path_]]]:
-    """The grid of one part: a field that has a list takes each of its values."""
-    if not isinstance(part, dict) or not part:
-        raise ScenarioError(
-            f"{file.where(at)}: sweep: a part maps fields to a value or a list of values, "
-            f"as in '{{pool.workers: [4, 8], stragglers.probability: 0.1}}'; found {part!r}"
-        )
-    choices = []
-    for dotted, values in part.items():
-        if values == []:
-            raise ScenarioError(
-                f"{file.where((*at, dotted))}: sweep.{dotted}: expected a value or a non-empty "
-                "list, found []"
-            )
-        found = values_of(file, values, (*at, dotted)) or [(values, (*at, dotted))]
-        choices.append([(dotted, one) for one in found])
-    return [dict(point) for point in itertools.product(*choices)]
-
-
-def _fields(axis: Any) -> Iterator[str]:
-    """The fields that an axis sets."""
-    for part in axis if isinstance(axis, list) else [axis]:
-        if isinstance(part, dict):
-            yield from part
-
-
-def _refuse_repeated_fields(file: YamlFile, number: int) -> None:
-    axes = _axes(file)
-    for dotted in _fields(axes[number]):
-        if any(_overlap(dotted, other) for axis in axes[:number] for other in _fields(axis)):
-            at = ("sweep", number, *(() if isinstance(axes[number], list) else (dotted,)))
-            raise ScenarioError(
-                f"{file.where(at)}: sweep.{dotted}: another axis sets it already; "
-                "vary a field in one axis only"
-            )
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether one dotted field is, or lies within, the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
-
-
-def _assign(file: YamlFile, data: dict[str, Any], dotted: str, value: Any, at: Path_) -> None:
-    *parents, last = dotted.split(".")
-    target = data
-    for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
-            raise ScenarioError(f"{file.where(at[:-1])}: sweep: '{dotted}' is not a field")
-    target[last] = value
 
 
 def _cell(

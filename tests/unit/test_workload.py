@@ -134,4 +134,6 @@ def test_a_shape_that_is_missing_is_refused(tmp_path):
     path = tmp_path / "none.json"
     with pytest.raises(ProfileError) as raised:
         load_shape(msgspec.structs.replace(ONE_CUT, shape=str(path)))
-    assert str(raised.value) == f"{path}: cannot be read (No such file or directory)"
+    assert str(raised.value) == (
+        f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {tmp_path}'"
+    )
