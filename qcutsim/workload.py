@@ -150,7 +150,8 @@ def shape_name(work: Workload, workers: int) -> str:
     What the pipeline ``planned`` makes of a query depends on how it reconstructs, on the chunk,
     and, where joins are dealt out to them, on the number of workers.
     """
-    name = f"{work.title}-{work.pipeline}-{work.partition_labels}-{work.observable}"
+    evaluated = "iris" if work.circuit is msgspec.UNSET else work.title
+    name = f"{evaluated}-{work.pipeline}-{work.partition_labels}-{work.observable}"
     if work.pipeline != "upstream":
         reconstruction = work.reconstruction or DEFAULT_RECONSTRUCTION
         name += f"-{reconstruction}-{'auto' if work.chunk is None else f'chunk{work.chunk}'}"

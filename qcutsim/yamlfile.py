@@ -177,7 +177,8 @@ def _is_text(node: yaml.Node, at: Path_, texts: Collection[str]) -> bool:
     """Whether a word that YAML would take for something else is meant as it is written."""
     fields = [step for step in at if isinstance(step, str)]
     return (
-        bool(fields)
+        isinstance(node, yaml.ScalarNode)
+        and bool(fields)
         and fields[-1].rpartition(".")[2] in texts
         and node.tag.startswith("tag:yaml.org")
         and not node.style
@@ -298,9 +299,9 @@ def _pointed_at(problem: str, start: str, lines: Sequence[str]) -> str:
     line, column = lines[int(place[1]) - 1], int(place[2])
     if not line.strip():
         return problem
-    start = max(column - MOST_SHOWN // 2, 0) if len(line) > MOST_SHOWN else 0
-    part = line[start : start + MOST_SHOWN]
-    before = "".join(char if char == "\t" else " " for char in part[: column - 1 - start])
+    left = max(column - MOST_SHOWN // 2, 0) if len(line) > MOST_SHOWN else 0
+    part = line[left : left + MOST_SHOWN]
+    before = "".join(char if char == "\t" else " " for char in part[: column - 1 - left])
     return f"{problem}\n    {part}\n    {before}^"
 
 

@@ -183,18 +183,25 @@ def test_the_shipped_scenario_runs_from_its_shape_to_the_comparison(tmp_path, mo
     assert {r.dataset for r in simulated if isinstance(r, QueryRecord)} == {title}
 
 
-def test_a_profile_of_one_circuit_is_extrapolated_for_another(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "pipeline", ["upstream", "planned\n  chunk: 2"], ids=["upstream", "planned"]
+)
+def test_a_profile_of_one_circuit_is_extrapolated_for_another(
+    tmp_path, monkeypatch, capsys, pipeline
+):
     """Though both have the same labels, observable and classes of subexperiment."""
     monkeypatch.chdir(tmp_path)
     rest = "queries: 5\npool: {kind: inline}\n"
-    one = write(tmp_path / "one", "one.qasm", text=GHZ, labels="AABB", rest=rest)
+    more = f"  pipeline: {pipeline}\n  shape: shapes\n"
+    one = write(tmp_path / "one", "one.qasm", text=GHZ, labels="AABB", more=more, rest=rest)
     assert main(["run", str(one), "--out", "measured"]) == 0
     assert main(["calibrate", "measured/run.jsonl", "-o", "profile.json"]) == 0
     text = GHZ.replace("0.7", "0.8")
-    two = write(
-        tmp_path / "two", "one.qasm", text=text, labels="AABB", more="  shape: shapes\n", rest=rest
-    )
-    assert main(["shape", str(two), "--out", "shapes"]) == 0
+    two = write(tmp_path / "two", "one.qasm", text=text, labels="AABB", more=more, rest=rest)
+    for path in (one, two):
+        assert main(["shape", str(path), "--out", "shapes"]) == 0
+    own = ["simulate", str(one), "--profile", "profile.json", "--out", "own"]
+    assert main(own) == 0
     simulate = ["simulate", str(two), "--profile", "profile.json", "--out", "simulated"]
     capsys.readouterr()
     assert main(simulate) == 2
