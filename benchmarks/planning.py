@@ -77,6 +77,8 @@ def read_measured(logs: Sequence[Path]) -> list[Measured]:
             if cell.key in times:
                 rounds = tuple(tuple(own) for _, own in sorted(times[cell.key].items()))
                 found[cell.key] = Measured(scenario, cell, rounds)
+    if unknown := times.keys() - found.keys():
+        raise SystemExit(f"measured, and in no scenario of the logs: {', '.join(sorted(unknown))}")
     return list(found.values())
 
 
@@ -179,6 +181,7 @@ def main() -> None:
     logs = arguments.logs or committed_logs()
     print_machine("numba")
     measured = read_measured(logs)
+    print(f"{len(measured)} configurations were measured")
     found = answers(measured, calibrated(logs, measured), arguments.replications)
     for one in found:
         print(

@@ -206,7 +206,7 @@ def recommend(
         recommended=recommended,
         misses=choice.misses,
         critical_path=_critical_path(weighing, recommended.cell),
-        cutting=_cutting(settings, recommended, max_qubits),
+        cutting=_cutting([*settings, *weighing.screened], recommended, max_qubits),
         left_out=told,
         extrapolations=tuple(sorted(weighing.extrapolations)),
         substitutes=tuple(sorted(weighing.substitutes)),

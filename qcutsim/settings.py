@@ -188,7 +188,7 @@ def _labels(scenario: Scenario, max_qubits: int | None) -> tuple[tuple[str, ...]
     qubits = len(own[0])
     most = qubits if max_qubits is None else max_qubits
     if most < 1:
-        raise InputError(f"max_qubits: found {most}; expected at least 1")
+        raise InputError(f"--max-qubits {most}: expected at least 1")
     found = [label for label in dict.fromkeys(own) if widest(label) <= most]
     left_out = [
         f"{label}: has {widest(label)} qubits in one partition, more than {most}"

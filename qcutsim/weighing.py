@@ -94,13 +94,15 @@ class Terms:
 class Weighing:
     """Settings under a scenario's seed and the profiles of its pipelines.
 
-    ``left_out`` has, by reason, what was not judged and how many settings that were;
-    ``extrapolations`` and ``substitutes`` are as those of a simulation.
+    ``screened`` are those that others beat by far; ``left_out`` has, by reason, what was not
+    judged and how many settings that were; ``extrapolations`` and ``substitutes`` are as those of
+    a simulation.
     """
 
     scenario: Scenario
     profiles: Mapping[str, CalibrationProfile]
     terms: Terms
+    screened: list[Setting] = field(default_factory=list)
     left_out: dict[str, dict[str, int]] = field(default_factory=dict)
     extrapolations: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
@@ -134,8 +136,9 @@ class Weighing:
         if screens and self.terms.replications > SCREENED:
             done = list(self._simulated(jobs, SCREENED, on_progress))
             beaten = clearly_beaten([setting.objectives for _, setting in done])
-            for (job, _), is_beaten in zip(done, beaten, strict=True):
+            for (job, setting), is_beaten in zip(done, beaten, strict=True):
                 if is_beaten:
+                    self.screened.append(setting)
                     reason = (
                         f"another setting beats it {CLEARLY:g} times over in time and cost, told "
                         f"from {SCREENED} replications"

@@ -11,6 +11,7 @@ from rich.table import Table
 from qcutsim.analysis import TIE
 from qcutsim.planner import Search
 from qcutsim.report.tables import make_table
+from qcutsim.simulatedonly import refusal
 from qcutsim.weighing import Prices, Setting, strategy_name
 
 SHOWN = 25
@@ -103,12 +104,14 @@ def answer_lines(search: Search) -> Sequence[str]:
     """What to take, whether it meets the targets, why, and whether cutting is worth it."""
     lines = [f"recommended: {_in_words(search)}"]
     if search.misses:
-        by = ", ".join(f"{name} by {_part(part)}" for name, part in search.misses.items())
-        lines.append(f"no setting meets all targets; this one comes closest and misses {by}")
+        by = ", ".join(f"the {name} {_times(1 + part)}" for name, part in search.misses.items())
+        lines.append(f"no setting meets all targets; this one comes closest: {by}")
     if search.recommended not in search.front:
         lines.append(
             f"another setting is better by less than {_part(TIE)}, which a simulation does not tell"
         )
+    if (reason := refusal(search.recommended.cell)) is not None:
+        lines.append(f"it can only be simulated: {reason}")
     return [*lines, _why(search), search.cutting]
 
 
@@ -163,4 +166,8 @@ def _range(setting: Setting) -> str:
 
 
 def _part(value: float) -> str:
-    return f"{100 * value:.3g} %" if value < 10 else f"{1 + value:.3g} times"
+    return f"{100 * value:.3g} %"
+
+
+def _times(ratio: float) -> str:
+    return f"missed by {_part(ratio - 1)}" if ratio < 2 else f"missed {ratio:.3g} times over"
