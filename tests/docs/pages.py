@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 _FENCE = re.compile(
     r"(?:^<!-- run by (?P<by>\S+) -->\n)?"
@@ -41,7 +41,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Type a block: of ``sh`` each line to a shell that stops at an error, of ``python`` a script."""
+    """Type a block: ``sh`` to a shell that stops at an error, ``python`` as a script."""
     command = {
         "sh": ["bash", "-euo", "pipefail", "-c", block.text],
         "python": [sys.executable, "-W", "error", "-c", block.text],

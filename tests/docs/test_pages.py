@@ -85,7 +85,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert (site / "index.html").exists()
     pages = [page for page in site.rglob("*.html") if page.name != "404.html"]
-    assert len(pages) == len(list((ROOT / "docs").glob("*.md")))
+    assert len(pages) == len(list((ROOT / "docs").rglob("*.md")))
     for page in pages:
         assert "fonts.googleapis.com" not in page.read_text()
     shutil.rmtree(site)
