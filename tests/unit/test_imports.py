@@ -48,7 +48,7 @@ HEAVY = {
 SLOW = {"scipy"}
 """Installed always; loaded only where something is fitted, or by numba where it simulates."""
 
-FITS_OR_SIMULATES = {"calibrate", "simulate", "compare"}
+FITS_OR_SIMULATES = {"calibrate", "simulate", "plan", "compare"}
 
 REPORT = """
 import json
@@ -113,6 +113,7 @@ def folder(tmp_path: Path) -> Path:
 COMMANDS = {
     "calibrate": ["calibrate", "run.jsonl", "-o", "made.json"],
     "simulate": ["simulate", "s.yaml", "--profile", "profile.json", "--out", "simulated"],
+    "plan": ["plan", "s.yaml", "--profile", "profile.json", "--replications", "2"],
     "compare": ["compare", "--measured", "run.jsonl", "--profile", "profile.json"],
     "policies": ["policies"],
 }
