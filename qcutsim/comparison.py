@@ -20,7 +20,7 @@ from qcutsim.simulation import Simulation
 def compare_logs(
     measured: Sequence[str | os.PathLike[str]],
     *,
-    profile: CalibrationProfile,
+    profile: CalibrationProfile | None = None,
     simulated: Sequence[str | os.PathLike[str]] = (),
     only: Sequence[str] = (),
     skipped: SkipReport | None = None,
@@ -31,7 +31,8 @@ def compare_logs(
     Args:
         measured: logs of real runs.
         profile: tells which pool sizes it was calibrated on, and simulates what the logs hold.
-        simulated: logs of simulations under ``profile``; where given, nothing is simulated anew.
+            Without it all that is compared counts as predicted.
+        simulated: logs of simulations; where given, nothing is simulated anew.
         only: tests on query fields that must hold for what is compared, as ``"cuts=3"``.
         skipped: collects the lines that could not be read.
         on_progress: called with (cells simulated, all cells).
@@ -39,7 +40,7 @@ def compare_logs(
     Raises:
         LogError: a log cannot be read, is of the wrong kind, or nothing matches.
         ProfileError: the profile does not hold what a measured cell needs.
-        InputError: a simulated log was made under another profile.
+        InputError: a simulated log was made under another profile, or there is neither.
     """
     runs, queries = read_query_records(measured, skipped)
     chosen = query_filter(only)
@@ -54,21 +55,28 @@ def compare_logs(
         for run in virtual_runs:
             if run.origin != "simulated":
                 raise LogError(f"{', '.join(map(str, simulated))}: holds a measured run")
-            if run.profile_key != profile.key:
+            if profile is not None and run.profile_key != profile.key:
                 raise InputError(
                     f"{', '.join(map(str, simulated))}: was simulated under another profile "
                     f"({str(run.profile_key)[:12]}, not {profile.key[:12]}); simulate again"
                 )
-    else:
+    elif profile is not None:
         virtual = _simulate_measured(runs, queries, profile, substitutes, on_progress)
-    calibrated = {kind: pool.workers for kind, pool in profile.pools.items()}
-    labels = {model.partition_labels for model in profile.partition}
+    else:
+        raise InputError(
+            "nothing to compare with: give a profile (--profile), or a simulation (--simulated)"
+        )
+    calibrated: dict[str, tuple[int, ...]] = {}
+    labels = None
+    if profile is not None:
+        calibrated = {kind: pool.workers for kind, pool in profile.pools.items()}
+        labels = {model.partition_labels for model in profile.partition}
     comparison = compare_queries(queries, virtual, calibrated, labels)
     return msgspec.structs.replace(
         comparison,
         substitutes=tuple(sorted(substitutes)),
         measured_runs=tuple(run.run for run in runs),
-        profile_key=profile.key,
+        profile_key=None if profile is None else profile.key,
     )
 
 

@@ -47,12 +47,17 @@ def result_rows(
             )
         return map(cell_row, read_study(path).cells)
     model = TaskRecord if kind == "tasks" else QueryRecord
-    records = read_records(_log_of(path), skipped)
+    records = read_records(log_of(path), skipped)
     return (flat(msgspec.structs.asdict(found)) for found in records if type(found) is model)
 
 
-def _log_of(path: Path) -> Path:
-    """The log in a folder, or the one that is named."""
+def log_of(source: str | os.PathLike[str]) -> Path:
+    """The log in a folder, or the one that is named.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    path = Path(source)
     if not path.is_dir():
         return path
     for name in (LOG_NAME, SIMULATED_NAME):

@@ -272,7 +272,7 @@ def clearly_beaten(options: Sequence[Objectives]) -> list[bool]:
 def shots_for(shots: int, error: float, target: float) -> int:
     """Shots at which an error falls to a target, as 1 / sqrt(shots); up to two digits."""
     needed = max(1, math.ceil(shots * (error / target) ** 2 * (1 - 1e-9)))
-    step = 10 ** max(0, len(str(needed)) - 2)
+    step: int = 10 ** max(0, len(str(needed)) - 2)
     return -(-needed // step) * step
 
 

@@ -20,11 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from qcutsim.cli.output import add_json_flag
 
     parser.add_argument(
-        "--measured", required=True, nargs="+", metavar="LOG", help="logs of real runs"
+        "--measured", required=True, nargs="+", metavar="LOG", help="logs or folders of real runs"
     )
-    parser.add_argument("--profile", required=True, metavar="FILE", help="a calibration profile")
     parser.add_argument(
-        "--simulated", nargs="+", default=[], metavar="LOG", help="logs simulated under the profile"
+        "--profile",
+        metavar="FILE",
+        help="a calibration profile; without --simulated, what was measured is simulated under it",
+    )
+    parser.add_argument(
+        "--simulated", nargs="+", default=[], metavar="LOG", help="logs or folders of simulations"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEST",
+        help="compare queries for which this holds, as 'cuts=3' or 'workers<=2'; may be repeated",
     )
     parser.add_argument(
         "--fail-above",
@@ -53,12 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
     from qcutsim.cli.output import naming_skipped, print_json, print_tables, progress, say
     from qcutsim.comparison import compare_logs
     from qcutsim.report import comparison_table, error_table, share_table, table_notes
+    from qcutsim.results import log_of
 
     with naming_skipped() as skipped, progress("cells") as on_progress:
         comparison = compare_logs(
-            arguments.measured,
-            profile=load_profile(arguments.profile),
-            simulated=arguments.simulated,
+            [log_of(path) for path in arguments.measured],
+            profile=load_profile(arguments.profile) if arguments.profile else None,
+            simulated=[log_of(path) for path in arguments.simulated],
+            only=arguments.only,
             skipped=skipped,
             on_progress=on_progress,
         )

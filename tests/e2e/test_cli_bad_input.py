@@ -336,7 +336,7 @@ def test_a_python_of_its_own_exits_with_the_code_and_no_traceback(folder):
 
 
 @pytest.mark.parametrize(
-    "command", ["quickstart", "run", "calibrate", "simulate", "compare", "shape"]
+    "command", ["quickstart", "run", "calibrate", "simulate", "plan", "compare", "shape"]
 )
 def test_the_help_of_a_command_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as done:
@@ -345,7 +345,7 @@ def test_the_help_of_a_command_shows_an_example(command, capsys):
     assert f"\nexample: qcutsim {command} " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["run", "calibrate", "simulate", "compare", "shape"])
+@pytest.mark.parametrize("command", ["run", "calibrate", "simulate", "plan", "compare", "shape"])
 def test_the_example_of_a_command_parses(command, tmp_path, monkeypatch, capsys):
     """In an empty folder it gets as far as the first file it does not find."""
     monkeypatch.chdir(tmp_path)

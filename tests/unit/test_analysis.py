@@ -318,3 +318,21 @@ def test_the_command_fails_where_the_simulation_is_further_off_than_asked(
         with pytest.raises(SystemExit, match="2"):
             main([*command, "--fail-above", wrong])
         assert f"{wrong!r} is no error" in capsys.readouterr().err
+
+
+def test_a_simulation_is_compared_without_its_profile_and_counts_as_predicted(tmp_path):
+    scenario = make_scenario()
+    log = write_measured_log(tmp_path / "run.jsonl", scenario)
+    profile = make_profile(scenario)
+    simulated, _ = simulate_scenario(scenario, profile, tmp_path / "sim")
+    with_profile = compare_logs([log], profile=profile, simulated=[simulated])
+    without = compare_logs([log], simulated=[simulated])
+    assert all(row.is_prediction for row in without.configurations)
+    for known, unknown in zip(with_profile.configurations, without.configurations, strict=True):
+        assert unknown.makespan_error == known.makespan_error
+
+
+def test_nothing_to_compare_with_is_said(tmp_path):
+    log = write_measured_log(tmp_path / "run.jsonl")
+    with pytest.raises(InputError, match=r"give a profile .* or a simulation"):
+        compare_logs([log])

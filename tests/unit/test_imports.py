@@ -53,7 +53,7 @@ SLOW = {"scipy"}
 TABLES = {"pandas", "pyarrow"}
 """Loaded where results are written as Parquet."""
 
-FITS_OR_SIMULATES = {"calibrate", "simulate", "compare", "export"}
+FITS_OR_SIMULATES = {"calibrate", "simulate", "plan", "compare", "export"}
 
 REPORT = """
 import json
@@ -118,6 +118,7 @@ def folder(tmp_path: Path) -> Path:
 COMMANDS = {
     "calibrate": ["calibrate", "run.jsonl", "-o", "made.json"],
     "simulate": ["simulate", "s.yaml", "--profile", "profile.json", "--out", "simulated"],
+    "plan": ["plan", "s.yaml", "--profile", "profile.json", "--replications", "2"],
     "compare": ["compare", "--measured", "run.jsonl", "--profile", "profile.json"],
     "export": ["export", "run.jsonl", "-o", "queries.csv"],
     "policies": ["policies"],

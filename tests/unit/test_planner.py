@@ -16,6 +16,7 @@ from qcutsim.analysis import Targets, nominal_error, pareto_front
 from qcutsim.calibrate import CalibrationProfile, calibrate_logs, load_profile
 from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.errors import InputError
+from qcutsim.expectederrors import expected_error
 from qcutsim.logreader import read_records
 from qcutsim.planner import Search, recommend, scenario_text, search_settings
 from qcutsim.records import QueryRecord, RunRecord
@@ -27,6 +28,7 @@ from qcutsim.study import simulate_scenario
 from qcutsim.validation import CALIBRATED_ON, committed_logs
 from qcutsim.weighing import Prices, Terms, Weighing, shots_for
 
+LOG_SEED = 11
 ROOT = Path(__file__).parents[2]
 TEXT = """name: question
 seed: 3
@@ -245,7 +247,11 @@ def test_the_nominal_error_is_above_the_measured_one_of_every_cut(measured):
 
 
 def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
-    """Of pool, workers and policy, for each cut and straggler law of the pipeline planned."""
+    """Of pool, workers and policy, for each cut and straggler law of the pipeline planned.
+
+    By the median query. Under the seed of the log the simulation meets the stragglers that were
+    injected there; under others the median of queries of which half meet one tells little.
+    """
     logs = committed_logs()
     profile = calibrate_logs(logs, only=["pipeline=planned", *CALIBRATED_ON])
     asked: dict[str, list[str]] = defaultdict(list)
@@ -254,7 +260,7 @@ def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
             law = cell.stragglers.probability
             asked[f"{cell.workload.partition_labels}, stragglers {law:g}"].append(key)
     weighing = Weighing(
-        Scenario("log", 11, 1, 1, ()),
+        Scenario("log", LOG_SEED, 1, 1, ()),
         {"planned": profile},
         Terms(replications=10, extrapolate=True),
     )
@@ -277,3 +283,19 @@ def test_the_front_is_that_of_the_settings(question, planned):
     search = plan(question, planned)
     objectives = [setting.objectives for setting in search.front]
     assert pareto_front(objectives) == list(range(len(objectives)))
+
+
+@pytest.mark.parametrize("labels", ["AABB", "ABBC", "ABCD"])
+def test_the_expected_error_is_near_the_measured_one(measured, labels):
+    """Within a fifth, since of other samples of the data set. Nothing is drawn: what is expected
+    comes from exact distributions, what was measured from the log."""
+    stds = [
+        query.std
+        for cell, own in measured.values()
+        for query in own
+        if cell.workload.pipeline == "planned" and cell.workload.partition_labels == labels
+    ]
+    rms = float(np.sqrt(np.mean(np.square(stds))))
+    expected = expected_error(Workload(partition_labels=labels, pipeline="planned"), LOG_SEED)
+    assert expected == pytest.approx(rms, rel=0.2)
+    assert expected_error(Workload(partition_labels=labels), LOG_SEED) is None  # upstream
