@@ -75,7 +75,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     """Also: every link within it leads somewhere, and every page is in the navigation."""
     site = tmp_path / "site"
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(site)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)],
         cwd=ROOT,
         capture_output=True,
         text=True,
