@@ -1,7 +1,7 @@
 """What a report shows, as plain data: figures of marks, each with its table, or why it is absent.
 
 Pure: the same sources give the same page. A figure knows nothing of how it is drawn; the script of
-the page and :mod:`qcutsim.report.paperfigures` both draw from it.
+the page and :mod:`qcutsim.report.reportfigures` both draw from it.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def test_as_many_shots_are_spent_as_with_equal_shots(shots):
         ({"shots": 100, "reconstruction": "per_shot"}, "does not go with reconstruction"),
         ({"shots": 100, "backend": StatevectorSampler()}, "does not go with backend 'sampler'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_what_does_not_go_with_it_is_refused(options, message):
     with (

@@ -29,7 +29,7 @@ PIPELINES: dict[str, dict[str, Any]] = {
 LONGEST_WAIT_S = 0.003
 """Between a dispatch and the strike that follows it; a task takes about as long."""
 
-EAGER, BATCHED, _, STAGGERED, _, LONGEST_FIRST, STEALING, _, SPECULATIVE = POLICIES
+EAGER, BATCHED, _, STAGGERED, _, LONGEST_FIRST, _, STEALING, _, SPECULATIVE = POLICIES
 DISTURBED = [
     ("contracted", EAGER, 1),
     ("contracted", STEALING, 2),
