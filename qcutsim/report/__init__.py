@@ -8,9 +8,9 @@ from qcutsim.report.html import Page, page_of, render
 from qcutsim.report.live import show_run, show_study
 from qcutsim.report.modelplots import draw_profile
 from qcutsim.report.notebook import as_html, text_as_html
-from qcutsim.report.reportfigures import draw_figures, figure_files
 from qcutsim.report.plan import answer_lines, plan_lines, plan_tables
 from qcutsim.report.profiles import profile_notes, profile_origin, profile_tables
+from qcutsim.report.reportfigures import draw_figures, figure_files
 from qcutsim.report.reproduction import (
     reproduction_lines,
     reproduction_page,

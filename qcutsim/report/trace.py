@@ -7,6 +7,7 @@ configuration in one repetition - is one process of the trace, whose times begin
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from qcutsim.records import QueryRecord, Record, RunRecord, TaskRecord
 
 TraceEvent = dict[str, Any]
 
-COORDINATOR = 0
-"""Track of the coordinator; further lanes of it, where queries overlap, lie below."""
+COORDINATOR = 1_000_000
+"""Track of the coordinator; further lanes of it, where queries overlap, lie below. (A track with
+the number of its process, or 0, is its main thread to Perfetto: two such would be one.)"""
 
-FIRST_WORKER = 1000
+FIRST_WORKER = 2_000_000
 """Worker w is track ``FIRST_WORKER + w``."""
 
 _TOLD = (
@@ -39,9 +41,8 @@ _TOLD = (
 )
 """What a task's slice tells of it."""
 
-_US = 1e6
-_ALMOST = 0.999
-"""An arrow leaves a slice within it: at its very end a viewer would not find the slice."""
+_WITHIN_S = 1.5e-6
+"""An arrow leaves a slice so long before its end: at its very end a viewer would not find it."""
 
 
 @dataclass(slots=True)
@@ -69,9 +70,10 @@ def trace_of(records: Iterable[Record], only_query: int | None = None) -> dict[s
     """
     blocks, origin = _blocks(records, only_query)
     events: list[TraceEvent] = []
+    arrows = itertools.count(1)
     for block in blocks:
         events += _tracks(block)
-        events += sorted(_slices(block), key=lambda event: (event["tid"], event["ts"]))
+        events += sorted(_slices(block, arrows), key=lambda event: (event["tid"], event["ts"]))
         events += _counters(block)
     return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": origin}
 
@@ -125,15 +127,16 @@ def _tracks(block: _Block) -> Iterator[TraceEvent]:
 
     yield named("process_name", COORDINATOR, name=block.title)
     yield named("process_sort_index", COORDINATOR, sort_index=block.number)
-    for lane in sorted({lane for *_, lane in _stages(block)}):
-        yield named("thread_name", lane, name="coordinator" if lane == 0 else f"coordinator {lane}")
+    for track in sorted({track for *_, track in _stages(block)}):
+        lane = track - COORDINATOR
+        yield named("thread_name", track, name=f"coordinator {lane}" if lane else "coordinator")
     for worker in sorted({task.worker for _, tasks in block.queries for task in tasks}):
         yield named("thread_name", FIRST_WORKER + worker, name=f"worker {worker}")
         yield named("thread_sort_index", FIRST_WORKER + worker, sort_index=FIRST_WORKER + worker)
 
 
 def _stages(block: _Block) -> Iterator[tuple[QueryRecord, str, float, float, int]]:
-    """(query, stage, begin, seconds, lane) of the coordinator's work; a lane holds one at once."""
+    """(query, stage, begin, seconds, track) of the coordinator; a track holds one at once."""
     stages = []
     for query, _ in block.queries:
         begin_s = query.submitted_s
@@ -146,20 +149,20 @@ def _stages(block: _Block) -> Iterator[tuple[QueryRecord, str, float, float, int
     for begin_s, seconds, name, query in sorted(stages, key=lambda stage: stage[:2]):
         lane = next((n for n, end_s in enumerate(ends) if end_s <= begin_s), len(ends))
         ends[lane:] = [begin_s + seconds, *ends[lane + 1 :]]
-        yield query, name, begin_s, seconds, lane
+        yield query, name, begin_s, seconds, COORDINATOR + lane
 
 
-def _slices(block: _Block) -> Iterator[TraceEvent]:
-    """Stages, tasks with the delays injected into them, and arrows from tasks to the barrier."""
+def _slices(block: _Block, arrows: Iterator[int]) -> Iterator[TraceEvent]:
+    """Stages, tasks with the delays injected into them, and numbered arrows to the barrier."""
     zero_s = block.begin_s
     barriers: dict[int, tuple[float, int]] = {}
-    for query, name, begin_s, seconds, lane in _stages(block):
+    for query, name, begin_s, seconds, track in _stages(block):
         arguments: dict[str, Any] = {"query": query.query, "cuts": query.cuts}
         if name == "reconstruct":
-            barriers[query.query] = (begin_s, lane)
+            barriers[query.query] = (begin_s, track)
             arguments["strategy"] = query.reconstruction
         title = f"{name} {query.query}"
-        yield _slice(block, lane, title, "stage", begin_s - zero_s, seconds, arguments)
+        yield _slice(block, track, title, "stage", begin_s - zero_s, seconds, arguments)
     for worker, runs in sorted(_by_worker(block).items()):
         free_s = -float("inf")
         for task in runs:
@@ -174,10 +177,14 @@ def _slices(block: _Block) -> Iterator[TraceEvent]:
             delay_s = min(task.injected_delay_s, seconds)
             if delay_s > 0:
                 yield _slice(block, track, "injected delay", "delay", begin_s - zero_s, delay_s, {})
+            if 0 < delay_s < seconds:  # an arrow leaves the last slice that began within the task
+                works_s = begin_s + delay_s - zero_s
+                yield _slice(block, track, "work", "work", works_s, seconds - delay_s, {})
             if task.outcome == "ok":
-                leaves_s = begin_s + _ALMOST * seconds - zero_s
-                barrier_s, lane = barriers[task.query]
-                yield from _arrow(block, task, (leaves_s, track), (barrier_s - zero_s, lane))
+                leaves_s = max(begin_s, begin_s + seconds - _WITHIN_S) - zero_s
+                barrier_s, barrier_track = barriers[task.query]
+                ends = (leaves_s, track), (barrier_s - zero_s, barrier_track)
+                yield from _arrow(block, next(arrows), *ends)
 
 
 def _by_worker(block: _Block) -> dict[int, list[TaskRecord]]:
@@ -199,6 +206,11 @@ def _arguments(task: TaskRecord) -> dict[str, Any]:
     return {name: getattr(task, name) for name in _TOLD} | waits
 
 
+def _us(seconds: float) -> int:
+    """Whole microseconds: fractions of them a viewer rounds, and then slices overlap."""
+    return round(1e6 * seconds)
+
+
 def _slice(
     block: _Block,
     track: int,
@@ -214,23 +226,22 @@ def _slice(
         "cat": category,
         "pid": block.number,
         "tid": track,
-        "ts": begin_s * _US,
-        "dur": seconds * _US,
+        "ts": _us(begin_s),
+        "dur": _us(begin_s + seconds) - _us(begin_s),
         "args": arguments,
     }
 
 
 def _arrow(
-    block: _Block, task: TaskRecord, begin: tuple[float, int], end: tuple[float, int]
+    block: _Block, number: int, begin: tuple[float, int], end: tuple[float, int]
 ) -> Iterator[TraceEvent]:
     """From within a task's slice to the reconstruction that needs its result."""
-    number = f"{block.number}.{task.query}.{task.task}.{task.attempt}"
     common = {"name": "result", "cat": "barrier", "id": number, "pid": block.number}
-    (begin_s, track), (end_s, lane) = begin, end
+    (begin_s, track), (end_s, into) = begin, end
     # A result that came after the barrier (of a copy that was beaten) has nowhere to go.
     if begin_s <= end_s:
-        yield common | {"ph": "s", "tid": track, "ts": begin_s * _US}
-        yield common | {"ph": "f", "bp": "e", "tid": lane, "ts": end_s * _US}
+        yield common | {"ph": "s", "tid": track, "ts": _us(begin_s)}
+        yield common | {"ph": "f", "bp": "e", "tid": into, "ts": _us(end_s)}
 
 
 def _counters(block: _Block) -> Iterator[TraceEvent]:
@@ -245,7 +256,7 @@ def _counters(block: _Block) -> Iterator[TraceEvent]:
                 "name": name,
                 "pid": block.number,
                 "tid": COORDINATOR,
-                "ts": (at_s - block.begin_s) * _US,
+                "ts": _us(at_s - block.begin_s),
                 "args": {unit: value},
             }
 

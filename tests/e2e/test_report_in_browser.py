@@ -5,13 +5,12 @@ Skipped where no Chromium is installed.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import chromium, needs_chromium
 from builders import make_scenario, measured_records, write_log
 
 from qcutsim.calibrate import load_profile
@@ -21,13 +20,7 @@ from qcutsim.scenario import Scenario
 from qcutsim.stragglers import Stragglers
 from qcutsim.study import simulate_scenario
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason=f"none of {', '.join(NAMES)} is installed; reports are not tested"
-)
+pytestmark = needs_chromium
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -76,11 +69,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

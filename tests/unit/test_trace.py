@@ -16,6 +16,7 @@ from qcutsim.errors import LogError
 from qcutsim.logreader import read_records
 from qcutsim.records import QueryRecord, Record, TaskRecord
 from qcutsim.report import trace_of
+from qcutsim.report.trace import FIRST_WORKER
 from qcutsim.scenario import Scenario
 from qcutsim.stragglers import Stragglers
 from qcutsim.study import simulate_scenario
@@ -68,7 +69,9 @@ def test_every_task_record_is_a_slice_on_its_workers_track(records):
     slices = [e for e in events_of(records, "X") if e["cat"] == "task"]
     tasks = [record for record in records if isinstance(record, TaskRecord)]
     assert len(slices) == len(tasks) > 0
-    assert Counter(e["tid"] - 1000 for e in slices) == Counter(task.worker for task in tasks)
+    assert Counter(e["tid"] - FIRST_WORKER for e in slices) == Counter(
+        task.worker for task in tasks
+    )
     total_us = sum(event["dur"] for event in slices)
     assert total_us == pytest.approx(1e6 * sum(t.ended_s - t.started_s for t in tasks), rel=1e-3)
 
