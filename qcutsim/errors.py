@@ -53,10 +53,14 @@ class MissingExtraError(QcutsimError):
     """A command needs an optional dependency that is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
+        self._given = package, extra
         super().__init__(
             f"this needs the package '{package}', which is not installed; "
             f"install the extra with: pip install 'qcutsim[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), self._given  # so that it can pass between processes
 
 
 class ExecutionError(QcutsimError):

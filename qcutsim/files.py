@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from qcutsim.errors import InputError
@@ -17,17 +18,17 @@ def writing_whole(path: Path) -> Iterator[Path]:
     Raises:
         InputError: it cannot be written; nothing is left behind.
     """
-    temporary = path.parent / (path.name + ".part")
-    if exists(temporary) and not temporary.is_file():
-        raise InputError(f"{path}: cannot be written ({temporary} is in the way)")
+    if not path.name:
+        raise InputError(f"'{path}' is no name of a file")
+    temporary = path.parent / f".{path.name}.{os.getpid()}.part"  # nobody else's
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        if temporary.is_file():
-            temporary.unlink()
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes) -> Path:

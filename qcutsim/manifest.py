@@ -8,6 +8,8 @@ import platform
 import subprocess
 from functools import cache
 from importlib import metadata
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +29,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Origin of a result. ``code`` is a hash of qcutsim's own files, as they were then."""
+    """Origin of a result.
+
+    ``code`` is a hash of what it depends on: qcutsim's files, those of plugged in policies, and the
+    versions of the packages.
+    """
 
     qcutsim: str
     python: str
@@ -77,13 +83,22 @@ def _commit() -> str | None:
 
 
 def _code() -> str:
-    """What results depend on: modules, and the shapes of workloads."""
-    root = Path(qcutsim.__file__).resolve().parent
-    digest = hashlib.sha256()
-    for path in sorted([*root.rglob("*.py"), *root.glob("workloads/*.json")]):
-        digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(path.read_bytes())
+    """What results depend on: modules, shapes of workloads, plugged in packages, libraries."""
+    digest = hashlib.sha256(repr(sorted(_installed().items())).encode())
+    for root in [Path(qcutsim.__file__).resolve().parent, *_plugged_in()]:
+        for path in sorted([*root.rglob("*.py"), *root.glob("workloads/*.json")]):
+            digest.update(f"{path.relative_to(root)}\0".encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _plugged_in() -> list[Path]:
+    """Folders of other packages that bring policies or reconstructions; nothing is imported."""
+    groups = ("qcutsim.policies", "qcutsim.reconstructions")
+    points = [point for group in groups for point in entry_points(group=group)]
+    names = {point.module.partition(".")[0] for point in points} - {"qcutsim"}
+    specs = filter(None, map(find_spec, sorted(names)))
+    return [Path(place) for spec in specs for place in spec.submodule_search_locations or ()]
 
 
 def _installed() -> dict[str, str]:

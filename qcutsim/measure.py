@@ -129,12 +129,19 @@ def _check_runnable(scenario: Scenario) -> None:
 
 
 def _done_before(log: Path, scenario: Scenario, circuits: RunCircuits) -> set[tuple[str, int, int]]:
-    if not exists(log) or log.stat().st_size == 0:
+    if not _has_a_line(log):
         return set()
     done = set()
+    has_run = False
     for record in read_records(log):
         if type(record) is RunRecord:
+            has_run = True
             circuits.check_unchanged(log, record, scenario)
+        if not has_run or (type(record) is RunRecord and record.origin != "measured"):
+            raise LogError(
+                f"{log}: is no log of 'qcutsim run' (it does not begin with a measured 'run'); "
+                "give another --out, or move it away"
+            )
         if type(record) is RunRecord and record.scenario_key != scenario.key:
             raise LogError(
                 f"{log}: holds a run of another scenario or seed "
@@ -150,6 +157,14 @@ def _done_before(log: Path, scenario: Scenario, circuits: RunCircuits) -> set[tu
         if type(record) is QueryRecord and record.outcome == "ok" and not record.is_cold:
             done.add((record.cell, record.repetition, record.index))
     return done
+
+
+def _has_a_line(log: Path) -> bool:
+    """Whether anything was logged; a first line that a crash tore is nothing."""
+    if not exists(log):
+        return False
+    with log.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def _order(scenario: Scenario) -> Iterator[_Planned]:

@@ -64,8 +64,11 @@ def export_rows(rows: Iterable[Row], path: Path) -> int:
     if not found:
         raise InputError(f"{path}: there are no rows to write: none of that kind is there yet")
     columns = list(dict.fromkeys(name for row in found for name in row))
-    with writing_whole(path) as part:
-        write(part, columns, found)
+    try:
+        with writing_whole(path) as part:
+            write(part, columns, found)
+    except (OverflowError, ValueError) as error:  # as pyarrow says it
+        raise InputError(f"{path}: cannot be written as {path.suffix} ({error})") from error
     return len(found)
 
 

@@ -18,6 +18,7 @@ from qcutsim.analysis import (
     are_enough,
     attribute,
     interval,
+    pooled_quantiles,
     worker_use,
 )
 from qcutsim.cell import Cell
@@ -41,8 +42,8 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What was simulated of one cell. Shares are parts of the makespan; times are in seconds.
 
     ``makespan_s`` is the median query of a replication, ``p50_s``, ``p95_s`` and ``p99_s`` are
-    quantiles over its queries. ``critical_path`` is what the makespan went into (see
-    :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
+    quantiles over the queries of all replications. ``critical_path`` is what the makespan went into
+    (see :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
     without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval
     asked for was not reached. ``engine`` simulated it, and why that one.
     """
@@ -147,13 +148,12 @@ def _by_replication(
     queries: Sequence[QueryRecord],
     replications: int,
     value: Callable[[QueryRecord], float],
-    share: float = 0.5,
 ) -> FloatArray:
-    """A quantile over the queries of each replication that has any."""
+    """The median over the queries of each replication that has any."""
     values: list[list[float]] = [[] for _ in range(replications)]
     for query in queries:
         values[query.replication].append(value(query))
-    return np.array([np.quantile(own, share) for own in values if own])
+    return np.array([np.median(own) for own in values if own])
 
 
 def _statistics(
@@ -169,11 +169,13 @@ def _statistics(
     first = next(r for r in records if isinstance(r, QueryRecord))
     off = discrepancies(simulation.profile, simulation.scenario, cell, replications)
 
-    def seconds(share: float) -> Interval:
-        values = _by_replication(queries, replications, lambda query: query.total_s, share)
-        middle = float(np.median(values)) if len(values) else float("nan")
-        return interval(values * off[: len(values)], middle)
-
+    medians_s = _by_replication(queries, replications, lambda query: query.total_s)
+    totals_s: list[list[float]] = [[] for _ in range(replications)]
+    for query in queries:
+        totals_s[query.replication].append(query.total_s)
+    p50_s, p95_s, p99_s = pooled_quantiles(
+        totals_s, (0.5, 0.95, 0.99), off=off, seed=simulation.scenario.seed
+    )
     uses = [use for query, tasks in examples if (use := worker_use(query, tasks)) is not None]
     engine, why = simulation.engine_of(cell, simulation.look_up(cell)[1])
     return CellStatistics(
@@ -185,10 +187,13 @@ def _statistics(
         failed=failed,
         is_extrapolated=first.is_extrapolated,
         is_wide=is_wide,
-        makespan_s=seconds(0.5),
-        p50_s=seconds(0.5),
-        p95_s=seconds(0.95),
-        p99_s=seconds(0.99),
+        makespan_s=interval(
+            medians_s * off[: len(medians_s)],
+            float(np.median(medians_s)) if len(medians_s) else float("nan"),
+        ),
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
         stage_shares={
             stage: interval(
                 _by_replication(queries, replications, partial(_stage_share, f"{stage}_s"))

@@ -100,16 +100,25 @@ class InjectedDelays:
         repetition: of the query.
         index: of the query in its repetition. The pool is not part of the key, so that pool sizes
             meet the same stragglers.
+        luck: 0 is that of a real run; with another one the same query meets other stragglers.
     """
 
     def __init__(
-        self, stragglers: Stragglers, seed: int, nodes: int, *, repetition: int, index: int
+        self,
+        stragglers: Stragglers,
+        seed: int,
+        nodes: int,
+        *,
+        repetition: int,
+        index: int,
+        luck: int = 0,
     ) -> None:
         self._stragglers = stragglers
         self._seed = seed
         self._nodes = nodes
         self._repetition = repetition
         self._index = index
+        self._luck = (luck,) if luck else ()
         self._amounts: dict[int, list[float]] = {}
         self._arrays: dict[int, FloatArray] = {}
         self._slow: dict[int, list[bool]] = {}
@@ -145,10 +154,13 @@ class InjectedDelays:
         asked = self._stragglers
         return asked.probability > 0 and (asked.delay_s > 0 or asked.distribution is not None)
 
+    def _stream(self, purpose: str, *key: int) -> np.random.Generator:
+        return stream(self._seed, purpose, *key, *self._luck)
+
     def _is_slow(self, worker: int) -> bool:
         block, place = divmod(worker, _BLOCK)
         if block not in self._slow:
-            uniform = stream(self._seed, "slow worker", self._repetition, block).random(_BLOCK)
+            uniform = self._stream("slow worker", self._repetition, block).random(_BLOCK)
             self._slow[block] = (uniform < self._stragglers.probability).tolist()
         return self._slow[block][place]
 
@@ -158,11 +170,11 @@ class InjectedDelays:
         key = (self._repetition, self._index, attempt)
         delays: FloatArray = np.full(self._nodes, self._stragglers.delay_s)
         if self._stragglers.distribution is not None:
-            uniform = stream(self._seed, "straggler delay", *key).random(self._nodes)
+            uniform = self._stream("straggler delay", *key).random(self._nodes)
             asked = frozen_distribution(self._stragglers.distribution)
             delays = np.minimum(asked.ppf(uniform), LONGEST_S)
         if self._stragglers.per == "task":
-            hits = stream(self._seed, "straggler", *key).random(self._nodes)
+            hits = self._stream("straggler", *key).random(self._nodes)
             delays = np.where(hits < self._stragglers.probability, delays, 0.0)
         self._arrays[attempt] = delays
         return delays

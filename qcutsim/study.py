@@ -20,9 +20,13 @@ from qcutsim.rows import cell_row, export_rows
 from qcutsim.scenario import Scenario
 from qcutsim.simulatedcell import CellStatistics, SimulatedCell, simulate_cell
 from qcutsim.simulation import EngineName, Simulation, spread
-from qcutsim.studyfiles import SIMULATED_NAME, StudyHead, StudyWriter, read_study_lines
-
-TABLE_NAME = "statistics.parquet"
+from qcutsim.studyfiles import (
+    SIMULATED_NAME,
+    TABLE_NAME,
+    StudyHead,
+    StudyWriter,
+    read_study_lines,
+)
 
 CellCallback = Callable[[CellStatistics], None]
 """Called with each cell that is simulated."""
@@ -69,9 +73,9 @@ def simulate_scenario(
 
     Cells are simulated in parallel and appended in their order. A study that was interrupted goes
     on where it stopped when the same is asked again, and ends with the same files. The first
-    replication is made under the profile's best estimate, each further one under a bootstrap draw
-    of it. The same scenario, profile and seed give the same files, byte for byte, on one machine
-    and commit.
+    replication is made under the profile's best estimate and meets the stragglers of a real run,
+    each further one under a bootstrap draw of it and with stragglers of its own. The same scenario,
+    profile and seed give the same files, byte for byte, on one machine and commit.
 
     Args:
         scenario: what to simulate; its ``replications`` are the least.
@@ -104,6 +108,7 @@ def simulate_scenario(
         with_events=with_events,
         extrapolate=extrapolate,
         calibration_draws=True,
+        fresh_delays=True,
         engine=engine,
     )
     for cell in scenario.cells:  # what cannot be simulated is found before anything is written
@@ -200,6 +205,7 @@ def _study_key(simulations: Sequence[Simulation], relative_half_width: float | N
             simulation.with_events,
             simulation.extrapolate,
             simulation.calibration_draws,
+            simulation.fresh_delays,
             simulation.engine,
         ]
     return key_of(asked)

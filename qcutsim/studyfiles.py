@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 SIMULATED_NAME = "simulated.jsonl"
 STATISTICS_NAME = "statistics.jsonl"
+TABLE_NAME = "statistics.parquet"
 
 SCHEMA = 1
 """Version of ``statistics.jsonl``."""
@@ -121,15 +122,18 @@ class StudyWriter:
         self._paths = out / SIMULATED_NAME, out / STATISTICS_NAME
         self._head = head
         log, statistics = self._paths
-        if not exists(statistics) and exists(log):
-            raise InputError(
-                f"{log}: exists; qcutsim overwrites nothing: give another --out, or move it away"
-            )
+        if not _has_head(statistics):  # nothing of ours is there before it
+            for path in (log, out / TABLE_NAME):
+                if exists(path) and path.stat().st_size:
+                    raise InputError(
+                        f"{path}: exists; qcutsim overwrites nothing: give another --out, or move "
+                        "it away"
+                    )
         make_folder(out)
         self._files = ExitStack()
         try:
             self._files.enter_context(locked(statistics))
-            end = self._continue() if statistics.stat().st_size else 0
+            end = self._continue() if _has_head(statistics) else 0
             self._log, self._statistics = (self._open(path) for path in self._paths)
             self._log.truncate(end)
             if not self.cells:
@@ -148,8 +152,6 @@ class StudyWriter:
     def _continue(self) -> int:
         """Cut off what an interruption tore; returns where the log goes on."""
         log, statistics = self._paths
-        if not statistics.read_bytes().partition(b"\n")[1]:
-            return 0  # torn in its first line
         head, lines = read_study_lines(statistics.parent)
         self._refuse_other(head)
         size = log.stat().st_size if exists(log) else 0
@@ -205,6 +207,14 @@ class StudyWriter:
 
     def __exit__(self, *exc_info: object) -> None:
         self._files.close()
+
+
+def _has_head(statistics: Path) -> bool:
+    """Whether the file has its first line whole: without, an interruption came before all else."""
+    if not exists(statistics):
+        return False
+    with statistics.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def _line(data: StudyHead | CellLine) -> bytes:

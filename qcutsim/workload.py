@@ -214,8 +214,9 @@ def _read(shape: str, name: str, beside: Path | None) -> tuple[str, bytes]:
     try:
         return str(path), path.read_bytes()
     except FileNotFoundError:
+        folder = path.parent if path.suffix else path
         raise ProfileError(
-            f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {path.parent}'"
+            f"{path}: no such file; export it with 'qcutsim shape SCENARIO --out {folder}'"
         ) from None
     except OSError as error:
         raise ProfileError(f"{path}: cannot be read ({error.strerror})") from None

@@ -38,7 +38,13 @@ from qcutsim.analysis.evidence import (
     gather,
     rank_policies,
 )
-from qcutsim.analysis.intervals import Interval, are_enough, half_width, interval
+from qcutsim.analysis.intervals import (
+    Interval,
+    are_enough,
+    half_width,
+    interval,
+    pooled_quantiles,
+)
 from qcutsim.analysis.published import (
     PUBLISHED_SHARES,
     CoresUsed,
@@ -89,6 +95,7 @@ __all__ = [
     "mid_circuit_cost",
     "nominal_error",
     "pareto_front",
+    "pooled_quantiles",
     "rank_policies",
     "read_query_records",
     "reconstruction_shares",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 LEVEL = 0.9
 """Of the intervals, where nothing else is said."""
+
+RESAMPLES = 200
 
 FEWEST_REPLICATIONS = 10
 """No fewer tell how far they spread."""
@@ -42,6 +45,44 @@ def interval(values: FloatArray, estimate: float | None = None, level: float = L
         return Interval(estimate=middle, low=None, high=None)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate=middle, low=float(low), high=float(high))
+
+
+def pooled_quantiles(
+    replications: Sequence[Sequence[float]],
+    shares: Sequence[float],
+    *,
+    off: FloatArray,
+    seed: int,
+    level: float = LEVEL,
+) -> list[Interval]:
+    """Quantiles over the values of all replications, and how far they are known.
+
+    The intervals are those of resampled replications (values of one have in common what they were
+    drawn under), each time under the discrepancy of one of them; with no values the estimates are
+    NaN.
+
+    Args:
+        replications: the values of each.
+        shares: which quantiles.
+        off: the model's discrepancy, a factor a replication.
+        seed: of the resampling.
+        level: part of the resampled quantiles inside.
+    """
+    kept = [number for number, values in enumerate(replications) if len(values)]
+    if not kept:
+        return [Interval(estimate=float("nan"), low=None, high=None) for _ in shares]
+    values = [np.asarray(replications[number]) for number in kept]
+    middles = np.quantile(np.concatenate(values), shares).tolist()
+    if len(kept) < FEWEST_REPLICATIONS:
+        return [Interval(estimate=middle, low=None, high=None) for middle in middles]
+    chosen = np.random.default_rng(seed).integers(len(kept), size=(RESAMPLES, len(kept)))
+    found = np.array([np.quantile(np.concatenate([values[n] for n in c]), shares) for c in chosen])
+    found *= off[np.array(kept)[chosen[:, 0]], None]
+    lows, highs = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0).tolist()
+    return [
+        Interval(estimate=middle, low=low, high=high)
+        for middle, low, high in zip(middles, lows, highs, strict=True)
+    ]
 
 
 def half_width(values: FloatArray, level: float = LEVEL) -> float:

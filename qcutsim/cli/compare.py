@@ -68,9 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     with naming_skipped() as skipped, progress("cells") as on_progress:
         comparison = compare_logs(
-            [log_of(path) for path in arguments.measured],
+            [log_of(path, "measured") for path in arguments.measured],
             profile=load_profile(arguments.profile) if arguments.profile else None,
-            simulated=[log_of(path) for path in arguments.simulated],
+            simulated=[log_of(path, "simulated") for path in arguments.simulated],
             only=arguments.only,
             skipped=skipped,
             on_progress=on_progress,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+_OWN_NAMES = ("run.jsonl", "simulated.jsonl", "statistics.jsonl")
+
 EXAMPLE = "qcutsim export larger -o cells.csv"
 
 
@@ -32,11 +34,14 @@ def run(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
     from qcutsim.cli.output import naming_skipped, refuse_to_overwrite, say
+    from qcutsim.errors import InputError
     from qcutsim.results import result_rows
     from qcutsim.rows import export_rows
 
     path = Path(arguments.output)
     refuse_to_overwrite(path, force=arguments.force)
+    if path.name in _OWN_NAMES and path.resolve().parent == Path(arguments.source).resolve():
+        raise InputError(f"{path}: is where the results come from; give another name")
     with naming_skipped() as skipped:
         count = export_rows(result_rows(arguments.source, arguments.rows, skipped), path)
     say(f"wrote {path} ({count} rows)")

@@ -18,9 +18,13 @@ MOST_TASKS = 2_000_000
 
 @dataclass(slots=True)
 class SharedDraws:
-    """Draws of one profile under one seed, the latest kept. What it gives is not to be changed."""
+    """Draws of one profile under one seed, the latest kept. What it gives is not to be changed.
+
+    ``fresh_delays``: each replication meets stragglers of its own; else all those of a real run.
+    """
 
     seed: int
+    fresh_delays: bool = False
     _kept: OrderedDict[tuple[object, ...], QueryDraws] = field(default_factory=OrderedDict)
     _delays: OrderedDict[tuple[object, ...], InjectedDelays] = field(default_factory=OrderedDict)
     _tasks: int = 0
@@ -57,22 +61,24 @@ class SharedDraws:
                 calibration=calibration,
             )
             if drawn.tasks > MOST_TASKS:
-                return drawn
+                luck = replication if self.fresh_delays else 0
+                return replace(drawn, delay_s=self._delays_of(cell, drawn, repetition, index, luck))
             self._kept[key] = drawn
             self._tasks += drawn.tasks
             while self._tasks > MOST_TASKS:
                 self._tasks -= self._kept.popitem(last=False)[1].tasks
         found = self._kept[key]
-        return replace(found, delay_s=self._delays_of(cell, found, repetition, index))
+        luck = replication if self.fresh_delays else 0
+        return replace(found, delay_s=self._delays_of(cell, found, repetition, index, luck))
 
     def _delays_of(
-        self, cell: Cell, drawn: QueryDraws, repetition: int, index: int
+        self, cell: Cell, drawn: QueryDraws, repetition: int, index: int, luck: int
     ) -> InjectedDelays:
         nodes = len(drawn.service_s)
-        key = (msgspec.json.encode(cell.stragglers), nodes, repetition, index)
+        key = (msgspec.json.encode(cell.stragglers), nodes, repetition, index, luck)
         if key not in self._delays:
             self._delays[key] = InjectedDelays(
-                cell.stragglers, self.seed, nodes, repetition=repetition, index=index
+                cell.stragglers, self.seed, nodes, repetition=repetition, index=index, luck=luck
             )
             if len(self._delays) > len(self._kept) + 64:
                 self._delays.popitem(last=False)

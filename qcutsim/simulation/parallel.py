@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -46,7 +48,7 @@ def spread(function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
             copy, here = copies[number % processes]
             try:
                 result, error = here.recv()
-            except EOFError:
+            except (EOFError, OSError):  # before a result, or in the midst of it
                 copy.join()
                 raise QcutsimError(
                     f"a process of the simulation died (exit code {copy.exitcode}; -9: it was "
@@ -62,11 +64,20 @@ def spread(function: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
             copy.join()
 
 
+def _end_with_parent() -> None:
+    """Who asked may be killed while a job takes long: nobody needs its result then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
 def _work(
     function: Callable[[J], R], jobs: Sequence[J], there: Connection, heard: Sequence[Connection]
 ) -> None:
     for here in heard:  # a pipe breaks, when the asking process is killed, once nobody holds it
         here.close()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for job in jobs:
         try:
             answer: tuple[R | None, Exception | None] = (function(job), None)

@@ -33,6 +33,8 @@ class Simulation:
     ``substitutes`` collects which classes of subexperiment were not calibrated and what stood in
     for them, ``extrapolations`` in what cells lay outside. ``calibration_draws``: replication r is
     made under the profile's bootstrap draw r - 1, the first one under its best estimate.
+    ``fresh_delays``: each replication but the first meets stragglers of its own, not those that a
+    real run of the scenario met.
     ``engine``: the compiled one where it can, or the one that is named; both give the same bits.
     """
 
@@ -42,6 +44,7 @@ class Simulation:
     with_events: bool = False
     extrapolate: bool = False
     calibration_draws: bool = False
+    fresh_delays: bool = False
     engine: EngineName = "auto"
     substitutes: set[str] = field(default_factory=set)
     extrapolations: set[str] = field(default_factory=set)
@@ -50,7 +53,7 @@ class Simulation:
     _found: dict[bytes, tuple[WorkloadShape, ServiceModels]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._draws = SharedDraws(self.scenario.seed)
+        self._draws = SharedDraws(self.scenario.seed, self.fresh_delays)
 
     def run_record(self) -> RunRecord:
         """Opens the simulated log; no time of day in it, so that equal seeds give equal files."""
