@@ -274,7 +274,7 @@ def test_a_profile_cannot_take_a_folders_place(refused, force):
     ("test", "message"),
     [
         ("workers", "--only 'workers': expected FIELD OP VALUE"),
-        ("wrokers=1", "--only 'wrokers=1': no field 'wrokers'; there are: bindings, "),
+        ("wrokers=1", "--only 'wrokers=1': no field 'wrokers'; there are: allocation, "),
         ("workers=one", "--only 'workers=one': 'workers' is a whole number, 'one' is not"),
     ],
 )

@@ -96,8 +96,8 @@ POSITIONS = {
     ),
     "a strategy that is not known": (
         "name: a\nworkload: {partition_labels: AABB, pipeline: planned, reconstruction: magic}\n",
-        "s.yaml:2:55: workload.reconstruction: found 'magic'; allowed: contracted, incremental, "
-        "per_shot, tree, vectorised",
+        "s.yaml:2:55: workload.reconstruction: found 'magic'; allowed: auto, contracted, "
+        "incremental, per_shot, tree, vectorised",
     ),
     "a chunk of the library's": (
         "name: a\nworkload: {partition_labels: AABB, chunk: 3}\n",
