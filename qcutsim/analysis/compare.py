@@ -16,6 +16,7 @@ from qcutsim.analysis.configurations import (
     speed_ups,
     summarise,
 )
+from qcutsim.analysis.replicatedtimes import FloatArray, Range, ReplicatedTimes
 from qcutsim.errors import LogError
 from qcutsim.logreader import SkipReport, read_records
 from qcutsim.records import QueryRecord, RunRecord
@@ -28,6 +29,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     ``measured_spread`` is (highest - lowest) / median of the measured makespans. Shares are the
     parts of the stages in the order of :data:`qcutsim.analysis.STAGES`; the slowdown is the
     makespan over that of the same configuration without stragglers, where both were seen.
+    Intervals hold 90 % of the simulated replications; ``None``: too few for one.
     """
 
     partition_labels: str
@@ -59,6 +61,10 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     measured_slowdown: float | None
     simulated_slowdown: float | None
     slowdown_error: float | None
+    makespan_interval: Range | None = None
+    speed_up_interval: Range | None = None
+    share_intervals: tuple[Range, ...] | None = None
+    slowdown_interval: Range | None = None
 
 
 class ErrorSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +126,7 @@ def compare_queries(
     simulated: Sequence[QueryRecord],
     calibrated_workers: Mapping[str, Sequence[int]],
     calibrated_labels: Collection[str] | None = None,
+    off: Mapping[str, FloatArray] | None = None,
 ) -> Comparison:
     """Pair configurations that match in everything and compare their median makespans.
 
@@ -128,6 +135,7 @@ def compare_queries(
         simulated: queries of simulations.
         calibrated_workers: pool kind -> pool sizes the profile was calibrated on.
         calibrated_labels: partition labels it was calibrated on; ``None``: all of them.
+        off: cell -> the model's discrepancy, a factor on the makespan of each replication.
 
     Raises:
         LogError: nothing matches.
@@ -140,12 +148,14 @@ def compare_queries(
             "simulated ones; simulate the scenario that was measured"
         )
     times = _Ratios.of(real), _Ratios.of(virtual)
+    ranges = ReplicatedTimes.of(simulated, off or {})
     compared = [
         _compared(
             key,
             real[key],
             virtual[key],
             *times,
+            ranges,
             is_prediction=key.workers not in calibrated_workers.get(key.pool, ())
             or not (calibrated_labels is None or key.labels in calibrated_labels),
         )
@@ -176,6 +186,7 @@ def _compared(
     virtual: Summary,
     measured: _Ratios,
     simulated: _Ratios,
+    ranges: ReplicatedTimes,
     *,
     is_prediction: bool,
 ) -> Compared:
@@ -211,6 +222,10 @@ def _compared(
         measured_slowdown=downs[0],
         simulated_slowdown=downs[1],
         slowdown_error=_error(*downs),
+        makespan_interval=ranges.makespan(key),
+        speed_up_interval=ranges.ratio(key.alone, key),
+        share_intervals=ranges.shares(key),
+        slowdown_interval=ranges.ratio(key, key.undisturbed) if key.stragglers else None,
     )
 
 

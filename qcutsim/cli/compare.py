@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-above",
         type=_part,
         metavar="ERROR",
-        help="exit with 1 where the median absolute error of makespan or speed-up is larger, as "
-        "10%%",
+        help="exit with 1 where the median absolute error over all configurations, of makespan, "
+        "speed-up or slowdown by stragglers, is larger, as 10%%",
     )
     add_json_flag(parser)
 
@@ -92,9 +92,21 @@ def _check(comparison: Comparison, most: float) -> None:
     for what, error in (
         ("makespan", overall.median_abs_error_makespan),
         ("speed-up", overall.median_abs_error_speed_up),
+        ("slowdown by stragglers", _median_slowdown_error(comparison)),
     ):
         if error is not None and error > most:
             raise QcutsimError(
                 f"{what} is off by {100 * error:.1f} % in median over {overall.configurations} "
                 f"configurations, more than --fail-above {100 * most:g}%"
             )
+
+
+def _median_slowdown_error(comparison: Comparison) -> float | None:
+    from statistics import median
+
+    errors = [
+        abs(row.slowdown_error)
+        for row in comparison.configurations
+        if row.slowdown_error is not None
+    ]
+    return median(errors) if errors else None

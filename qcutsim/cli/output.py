@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qcutsim.logreader import SkipReport
     from qcutsim.progress import ProgressCallback
 
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 200
 
 
 def add_json_flag(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -64,7 +64,7 @@ def _varied(configurations: Iterable[Configuration | Compared]) -> list[str]:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Measured beside simulated, one row a configuration."""
+    """Measured beside simulated, one row a configuration; ! marks what its interval misses."""
     shown = _varied(comparison.configurations)
     table = make_table(
         "Measured and simulated (* = not calibrated on: a pool size, or more cuts)",
@@ -76,9 +76,11 @@ def comparison_table(comparison: Comparison) -> Table:
         "measured s",
         "spread %",
         "simulated s",
+        "90 % interval",
         "error %",
         "speed-up meas.",
         "sim.",
+        "90 % interval",
         "error %",
     )
     for row in comparison.configurations:
@@ -91,9 +93,11 @@ def comparison_table(comparison: Comparison) -> Table:
             f"{row.measured_makespan_s:.3f}",
             f"{100 * row.measured_spread:.0f}",
             f"{row.simulated_makespan_s:.3f}{'*' if row.is_extrapolated else ''}",
+            _range(row.makespan_interval, row.measured_makespan_s),
             f"{100 * row.makespan_error:+.1f}",
             _number(row.measured_speed_up),
             _number(row.simulated_speed_up),
+            _range(row.speed_up_interval, row.measured_speed_up),
             _percent(row.speed_up_error, signed=True),
         )
     return table
@@ -103,9 +107,9 @@ def share_table(comparison: Comparison) -> Table:
     """Stage shares and the slowdown by stragglers, measured beside simulated."""
     shown = _varied(comparison.configurations)
     has_stragglers = any(row.measured_slowdown is not None for row in comparison.configurations)
-    slowdown = ["slowdown meas.", "sim.", "error %"] if has_stragglers else []
+    slowdown = ["slowdown meas.", "sim.", "90 % interval", "error %"] if has_stragglers else []
     table = make_table(
-        "Stage shares, measured / simulated",
+        "Stage shares, measured / simulated (90 % interval)",
         "cuts",
         "pool",
         "workers",
@@ -115,10 +119,10 @@ def share_table(comparison: Comparison) -> Table:
         *slowdown,
     )
     for row in comparison.configurations:
-        shares = zip(row.measured_shares, row.simulated_shares, strict=True)
         ratios = [
             _number(row.measured_slowdown),
             _number(row.simulated_slowdown),
+            _range(row.slowdown_interval, row.measured_slowdown),
             _percent(row.slowdown_error, signed=True),
         ]
         table.add_row(
@@ -127,10 +131,25 @@ def share_table(comparison: Comparison) -> Table:
             f"{row.workers}{'*' if row.is_prediction else ' '}",
             *(escape(str(getattr(row, name))) for name in shown),
             escape(row.stragglers) or "-",
-            *(f"{100 * real:.1f} / {100 * virtual:.1f}" for real, virtual in shares),
+            *_shares(row),
             *(ratios if has_stragglers else ()),
         )
     return table
+
+
+def _shares(row: Compared) -> Iterator[str]:
+    ranges = row.share_intervals or (None,) * len(STAGES)
+    shown = zip(row.measured_shares, row.simulated_shares, ranges, strict=True)
+    for real, virtual, ends in shown:
+        known = "" if ends is None else f" ({100 * ends[0]:.1f}-{100 * ends[1]:.1f})"
+        yield f"{100 * real:.1f} / {100 * virtual:.1f}{known}"
+
+
+def _range(ends: tuple[float, float] | None, measured: float | None) -> str:
+    if ends is None:
+        return "-"
+    is_inside = measured is None or ends[0] <= measured <= ends[1]
+    return f"{ends[0]:.3g}-{ends[1]:.3g}{'' if is_inside else ' !'}"
 
 
 def error_table(comparison: Comparison) -> Table:

@@ -94,3 +94,17 @@ def test_a_worker_is_slow_for_a_whole_repetition():
 
     assert slow(index=0) == slow(index=9)
     assert slow(repetition=0) != slow(repetition=1)
+
+
+@pytest.mark.parametrize("per", ["task", "worker"])
+def test_another_luck_meets_other_stragglers_and_the_first_is_that_of_a_real_run(per):
+    stragglers = Stragglers(probability=0.3, delay_s=1.0, per=per)
+
+    def struck(**luck: int) -> list[float]:
+        delays = InjectedDelays(stragglers, 7, 40, repetition=0, index=0, **luck)
+        return [delays(task, 0, task) for task in range(40)]
+
+    assert struck() == struck(luck=0)
+    assert len({tuple(struck(luck=number)) for number in range(20)}) == 20
+    total = sum(map(bool, (delay for number in range(200) for delay in struck(luck=number))))
+    assert stats.binomtest(total, 200 * 40, 0.3).pvalue > 1e-6
