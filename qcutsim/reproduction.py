@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -26,10 +26,11 @@ from qcutsim.analysis import (
 )
 from qcutsim.assessment import assess_profile
 from qcutsim.calibrate import calibrate_logs, save_profile
+from qcutsim.errors import InputError
 from qcutsim.extras import require
-from qcutsim.files import make_folder
+from qcutsim.files import exists, make_folder
 from qcutsim.logreader import read_queries
-from qcutsim.measure import run_scenario
+from qcutsim.measure import LOG_NAME, run_scenario
 from qcutsim.packagedscenarios import packaged_scenario
 from qcutsim.progress import ProgressCallback, Stage, quiet_stage
 from qcutsim.records import QueryRecord, RunRecord, TaskRecord
@@ -45,6 +46,9 @@ BEYOND = ("paper_rq2", "paper_rq3", "paper_rq1_training", "paper_rq2_beyond")
 """Also simulated: the whole grids, whatever was run of them, and what nobody runs."""
 
 PIPELINES = ("upstream", "planned")
+
+PAGES = ("reproduction.md", "reproduction.json", "rq1.svg", "rq2.svg", "rq3.svg")
+"""What is made of a reproduction, in its folder."""
 
 CALIBRATED_ON = ("workers<=2", "straggler_probability=0", "cuts<=2", "policy=eager")
 """Larger pools, stragglers, other policies and the third cut are predictions."""
@@ -66,7 +70,10 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """RQ2, Fig. 5 (speed-up over one worker) or RQ3, Fig. 6 (slowdown by stragglers)."""
+    """RQ2, Fig. 5 (speed-up over one worker) or RQ3, Fig. 6 (slowdown by stragglers).
+
+    ``queries`` were measured.
+    """
 
     pipeline: str
     cuts: int
@@ -74,6 +81,7 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     policy: str
     straggler_probability: float
+    queries: int
     measured_s: float | None
     measured: float | None
     simulated_s: float | None
@@ -100,23 +108,13 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     extrapolations: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reproduced:
-    """A reproduction, the summaries that its figures show, and where its files are."""
-
-    result: Reproduction
-    measured: dict[Configuration, Summary]
-    simulated: dict[Configuration, Summary]
-    files: tuple[Path, ...]
-
-
 def reproduce_paper(
     out_dir: str | os.PathLike[str],
     *,
     quick: bool = False,
     seed: int | None = None,
     stage: Stage = quiet_stage,
-) -> Reproduced:
+) -> tuple[Reproduction, tuple[Path, ...]]:
     """Run the paper's questions for real, calibrate, simulate them and beyond, and hold together.
 
     An interrupted reproduction goes on where it stopped.
@@ -127,13 +125,18 @@ def reproduce_paper(
         seed: of everything random; the scenarios' own by default.
         stage: opens a progress display for each step.
 
+    Returns:
+        What was found, and the files that hold it.
+
     Raises:
         InputError: ``out_dir`` holds another reproduction, or cannot be written.
         ExecutionError: a query failed.
         MissingExtraError: the extra ``real`` is not installed.
     """
     require("qiskit", "qiskit_aer", "qiskit_addon_cutting", "sklearn")
-    out = make_folder(Path(out_dir))
+    out = Path(out_dir)
+    _refuse_foreign_files(out, quick=quick)
+    make_folder(out)
     suffix = "_quick" if quick else ""
     scenarios = [packaged_scenario(name + suffix, seed) for name in QUESTIONS]
     logs = []
@@ -143,13 +146,23 @@ def reproduce_paper(
     scenarios += [packaged_scenario(name, seed) for name in BEYOND]
     with stage("4/4 simulating") as progress:
         profiles = _simulate(scenarios, logs, out, progress)
-    result, measured, simulated = _gather(logs, out, quick=quick)
-    return Reproduced(
-        result=result,
-        measured=measured,
-        simulated=simulated,
-        files=(*logs, *profiles, out / SIMULATED_NAME),
-    )
+    return _gather(logs, out, quick=quick), (*logs, *profiles, out / SIMULATED_NAME)
+
+
+def _refuse_foreign_files(out: Path, *, quick: bool) -> None:
+    """What this reproduction made before is made anew; anything else is the user's."""
+    here, other = ("_quick", "") if quick else ("", "_quick")
+    if any(exists(out / f"{name}{other}") for name in QUESTIONS):
+        kind = "the whole" if quick else "a quick"
+        raise InputError(f"{out}: holds {kind} reproduction; give another --out, or move it away")
+    if exists(out / f"{QUESTIONS[0]}{here}" / LOG_NAME):
+        return
+    for name in (*PAGES, *(f"profile-{pipeline}.json" for pipeline in PIPELINES), SIMULATED_NAME):
+        if exists(out / name):
+            raise InputError(
+                f"{out / name}: exists, and no reproduction beside it; qcutsim overwrites nothing: "
+                "give another --out, or move it away"
+            )
 
 
 def _simulate(
@@ -169,26 +182,26 @@ def _simulate(
     return paths
 
 
-def _gather(
-    logs: Sequence[Path], out: Path, *, quick: bool
-) -> tuple[Reproduction, dict[Configuration, Summary], dict[Configuration, Summary]]:
-    runs, real = read_query_records(logs)
+def _gather(logs: Sequence[Path], out: Path, *, quick: bool) -> Reproduction:
+    """Each question from its own log: what one run measured is compared within it."""
+    runs, _ = read_query_records(logs)
+    of_log = [read_query_records([log])[1] for log in logs]
+    growth, ups, downs = (summarise(queries) for queries in of_log)
     _, virtual = read_query_records([out / SIMULATED_NAME])
-    study = read_study(out)
-    measured, simulated = summarise(real), summarise(virtual)
-    result = Reproduction(
+    study, simulated = read_study(out), summarise(virtual)
+    threads = [query for query in of_log[1] if query.pool == "threads"]
+    return Reproduction(
         is_quick=quick,
         runs=tuple(run.run for run in runs),
         machines=tuple(dict.fromkeys(map(_machine, runs))),
-        growth=tuple(_growth(measured, study)),
-        shares=tuple(reconstruction_shares(q for q in real if q.pool == "threads")),
-        speed_ups=tuple(_speed_ups(measured, simulated)),
-        slowdowns=tuple(_slowdowns(measured, simulated)),
-        mid_circuit=tuple(_mid_circuit(logs)),
-        cores=tuple(cores_used(q for q in real if q.cuts > 0)),
+        growth=tuple(_growth(growth, study)),
+        shares=tuple(reconstruction_shares(threads or of_log[1])),
+        speed_ups=tuple(_speed_ups(ups, simulated)),
+        slowdowns=tuple(_slowdowns(downs, simulated)),
+        mid_circuit=tuple(_mid_circuit(logs[0])),
+        cores=tuple(cores_used(query for query in of_log[1] if query.cuts > 0)),
         extrapolations=study.extrapolations,
     )
-    return result, measured, simulated
 
 
 def _machine(run: RunRecord) -> str:
@@ -269,6 +282,7 @@ def _ratio(
         workers=key.workers,
         policy=key.policy,
         straggler_probability=key.straggler_probability,
+        queries=measured[key].queries if key in measured else 0,
         measured_s=measured[key].makespan_s if key in measured else None,
         measured=real,
         simulated_s=simulated[key].makespan_s if key in simulated else None,
@@ -276,13 +290,13 @@ def _ratio(
     )
 
 
-def _mid_circuit(logs: Sequence[Path]) -> Iterator[MidCircuitCost]:
-    """Of one worker, by pipeline and cuts: there a task's CPU time is told."""
+def _mid_circuit(log: Path) -> Iterator[MidCircuitCost]:
+    """Of one thread, by pipeline and cuts: there a task's CPU time is told."""
     groups: dict[tuple[str, int], list[tuple[QueryRecord, list[TaskRecord]]]] = {}
-    for log in read_queries(logs):
-        query = log.query
-        if query.workers == 1 and not query.is_cold and query.straggler_probability == 0:
-            groups.setdefault((query.pipeline, query.cuts), []).append((query, log.tasks))
+    for found in read_queries([log]):
+        query = found.query
+        if query.workers == 1 and query.outcome == "ok" and not query.is_cold:
+            groups.setdefault((query.pipeline, query.cuts), []).append((query, found.tasks))
     for key in sorted(groups, key=lambda key: _in_order(*key)):
         cost = mid_circuit_cost(groups[key])
         if cost is not None:

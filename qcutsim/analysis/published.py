@@ -17,8 +17,9 @@ class ReconstructionShare(msgspec.Struct, frozen=True, kw_only=True):
     """A row of Table 1: reconstruction's part of a query, by both denominators.
 
     ``of_execute_reconstruct`` counts the two stages alone, ``of_query`` the whole query; each is
-    (median, 95th percentile) over queries. ``amdahl_bound`` is the most that any number of workers
-    could give if everything else were divided among them, 1 / median of ``of_query``.
+    (median, 95th percentile) over queries of all pool sizes, as there. ``amdahl_bound`` is the most
+    that any number of workers could give over one if all but reconstruction were divided among
+    them: 1 / median part of the query on one worker; ``None``: one was not measured.
     """
 
     pipeline: str
@@ -27,7 +28,7 @@ class ReconstructionShare(msgspec.Struct, frozen=True, kw_only=True):
     of_execute_reconstruct: tuple[float, float]
     of_query: tuple[float, float]
     published: tuple[float, float] | None
-    amdahl_bound: float
+    amdahl_bound: float | None
 
 
 def reconstruction_shares(queries: Iterable[QueryRecord]) -> list[ReconstructionShare]:
@@ -44,15 +45,15 @@ def _share(pipeline: str, cuts: int, queries: Sequence[QueryRecord]) -> Reconstr
     parts = np.array([q.reconstruct_s for q in queries])
     both = parts + np.array([q.execute_s for q in queries])
     whole = np.array([q.total_s for q in queries])
-    of_query = _median_and_p95(parts / whole)
+    alone = (parts / whole)[np.array([q.workers == 1 for q in queries])]
     return ReconstructionShare(
         pipeline=pipeline,
         cuts=cuts,
         queries=len(queries),
         of_execute_reconstruct=_median_and_p95(parts / both),
-        of_query=of_query,
+        of_query=_median_and_p95(parts / whole),
         published=PUBLISHED_SHARES.get(cuts),
-        amdahl_bound=1 / of_query[0],
+        amdahl_bound=1 / float(np.median(alone)) if len(alone) else None,
     )
 
 

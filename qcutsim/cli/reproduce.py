@@ -40,21 +40,19 @@ def run(arguments: argparse.Namespace) -> None:
     from qcutsim.reproduction import reproduce_paper
 
     require("matplotlib")
-    made = reproduce_paper(
+    found, files = reproduce_paper(
         arguments.out, quick=arguments.quick, seed=arguments.seed, stage=progress
     )
     out = Path(arguments.out)
-    figures = draw_reproduction(made.result, out)
-    encoded = msgspec.json.format(msgspec.json.encode(made.result), indent=1)
+    figures = draw_reproduction(found, out)
+    encoded = msgspec.json.format(msgspec.json.encode(found), indent=1)
     pages = [
         write_whole(out / "reproduction.json", encoded),
-        write_whole(
-            out / "reproduction.md", reproduction_page(made.result, figures).encode("utf-8")
-        ),
+        write_whole(out / "reproduction.md", reproduction_page(found, figures).encode("utf-8")),
     ]
     if arguments.json:
-        print_json(made.result)
+        print_json(found)
     else:
-        print_tables(*reproduction_tables(made.result))
-    say(*reproduction_lines(made.result))
-    say("wrote:", *(f"  {path}" for path in (*made.files, *figures, *pages)))
+        print_tables(*reproduction_tables(found))
+    say(*reproduction_lines(found))
+    say("wrote:", *(f"  {path}" for path in (*files, *figures, *pages)))

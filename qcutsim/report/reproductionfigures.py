@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qcutsim.errors import InputError
 from qcutsim.extras import require
+from qcutsim.files import writing_whole
 from qcutsim.reproduction import PIPELINES, Ratio, Reproduction
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, and a marker each.
@@ -28,12 +28,9 @@ def draw_reproduction(found: Reproduction, folder: Path) -> list[Path]:
     drawn = {"rq1": _draw_growth(found), "rq2": _draw_speed_ups(found), "rq3": _slow(found)}
     paths = []
     for name, figure in drawn.items():
-        path = folder / f"{name}.svg"
-        try:
-            figure.savefig(path, metadata={"Date": None})
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        paths.append(path)
+        with writing_whole(folder / f"{name}.svg") as path:
+            figure.savefig(path, format="svg", metadata={"Date": None})
+        paths.append(folder / f"{name}.svg")
     return paths
 
 

@@ -31,7 +31,7 @@ def small(name: str, seed: int | None = None) -> Scenario:
         elif cell.workload.partition_labels in LABELS and cell.pool.workers <= 4:
             cells.append(_small(cell))
     unlike = {cell.key: cell for cell in cells if cell.stragglers.probability in (0, 0.2)}
-    return replace(scenario, repetitions=1, replications=2, cells=tuple(unlike.values()))
+    return replace(scenario, name=name, repetitions=1, replications=2, cells=tuple(unlike.values()))
 
 
 def _small(cell: Cell, **changes: str) -> Cell:
@@ -80,8 +80,12 @@ def test_table_one_states_both_denominators_beside_the_published_value(reproduce
 
 def test_the_page_gives_the_measured_reason(reproduced):
     page = (reproduced / "reproduction.md").read_text()
-    assert "a subexperiment that measures mid-circuit takes" in page
-    assert "cores busy: Aer holds the interpreter lock" in page
+    found = json.loads((reproduced / "reproduction.json").read_text())
+    (cost,) = [one for one in found["mid_circuit"] if one["pipeline"] == "upstream"]
+    assert cost["mid_circuit_s"] > cost["plain_s"] > 0
+    assert f"measure mid-circuit take {1e3 * cost['mid_circuit_s']:.1f} ms" in page
+    used = [one for one in found["cores"] if (one["pipeline"], one["workers"]) == ("upstream", 4)]
+    assert f"keep {used[0]['cores']:.2f} cores busy" in page
     for name in ("rq1", "rq2", "rq3"):
         assert f"![{name}]({name}.svg)" in page
 
@@ -96,3 +100,16 @@ def test_another_reproduction_in_the_folder_is_refused(reproduced, capsys, monke
     monkeypatch.setattr("qcutsim.reproduction.packaged_scenario", small)
     assert main(["reproduce", "--quick", "--seed", "3", "--out", str(reproduced)]) == 2
     assert "holds a run of another scenario or seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["reproduction.md", "profile-planned.json", "rq2.svg"])
+def test_a_file_of_the_users_is_left_alone(name, tmp_path, capsys):
+    (tmp_path / name).write_text("mine")
+    assert main(["reproduce", "--quick", "--out", str(tmp_path)]) == 2
+    assert f"{name}: exists, and no reproduction beside it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_whole_does_not_go_on_with_a_quick_one(reproduced, capsys):
+    assert main(["reproduce", "--out", str(reproduced)]) == 2
+    assert "holds a quick reproduction" in capsys.readouterr().err

@@ -25,6 +25,17 @@ def test_the_share_is_stated_of_the_two_stages_and_of_the_whole_query():
     assert row.of_execute_reconstruct == pytest.approx((0.375, 0.4875))
     assert row.of_query == pytest.approx((0.1875, 0.24375))
     assert row.amdahl_bound == pytest.approx(1 / 0.1875)
+
+
+def test_amdahls_bound_is_that_of_one_worker():
+    (row,) = reconstruction_shares([query(8.0, 2.0, 0.0), query(1.0, 2.0, 0.0, workers=8)])
+    assert row.amdahl_bound == pytest.approx(5.0)
+    (row,) = reconstruction_shares([query(1.0, 2.0, 0.0, workers=8)])
+    assert row.amdahl_bound is None
+
+
+def test_the_published_share_stands_beside():
+    (row,) = reconstruction_shares([query(1.0, 1.0, 0.0)])
     assert row.published == (0.430, 0.474)
 
 

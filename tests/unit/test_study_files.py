@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ import pytest
 from builders import make_profile, make_scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from qcutsim import read_study, simulate_scenario
+from qcutsim import read_queries, read_study, simulate_scenario
 from qcutsim.analysis import interval
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.errors import InputError
@@ -23,6 +25,7 @@ from qcutsim.manifest import collect_manifest
 from qcutsim.scenario import Scenario
 from qcutsim.simulatedcell import CellStatistics
 from qcutsim.simulation import Simulation
+from qcutsim.stragglers import Stragglers
 from qcutsim.study import write_simulations
 from qcutsim.studyfiles import SIMULATED_NAME, STATISTICS_NAME
 
@@ -184,3 +187,15 @@ def test_a_configuration_of_two_scenarios_is_simulated_once(profile, tmp_path):
     assert told[-1] == (12, 12)
     once, twice = ((tmp_path / name / SIMULATED_NAME).read_bytes() for name in ("once", "twice"))
     assert twice == once
+
+
+def test_each_replication_meets_stragglers_of_its_own(profile, tmp_path):
+    """One task a query, late with even odds; seed 5, wrong by a chance of 1e-6."""
+    late = Stragglers(probability=0.5, delay_s=100.0)
+    one = make_scenario(labels=("AAAA",), kinds=("dedicated",), workers=(1,), stragglers=late)
+    scenario = replace(one, replications=60, cells=one.cells[:1])
+    log, study = simulate_scenario(scenario, profile, tmp_path)
+    first = [q.query for q in read_queries([log]) if q.query.index == 0]
+    assert binomtest(sum(query.total_s > 100 for query in first), 60, 0.5).pvalue > 1e-6
+    (cell,) = study.cells
+    assert cell.p95_s.estimate > 100
