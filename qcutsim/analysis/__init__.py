@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from qcutsim.analysis.attribution import Attribution, WorkerUse, attribute, worker_use
+from qcutsim.analysis.attribution import (
+    Attribution,
+    WorkerUse,
+    attribute,
+    stage_spans,
+    worker_use,
+)
 from qcutsim.analysis.choosing import (
     TIE,
     Choice,
@@ -102,6 +108,7 @@ __all__ = [
     "resampled_medians",
     "slowdowns",
     "speed_ups",
+    "stage_spans",
     "summarise",
     "worker_use",
 ]

@@ -92,6 +92,28 @@ def attribute(query: QueryRecord, tasks: Sequence[TaskRecord]) -> Attribution:
     return Attribution(**pieces)
 
 
+def stage_spans(
+    query: QueryRecord, tasks: Sequence[TaskRecord] = ()
+) -> dict[str, tuple[float, float]]:
+    """When each stage began and ended, in seconds of the log, by its name.
+
+    Records hold how long stages took, not the moments between them: execution begins where its
+    first task is ready, and reconstruction, which the barrier opens, ends with the query.
+    """
+    begin_s = query.submitted_s
+    cut_s = begin_s + query.partition_s
+    generated_s = cut_s + query.generate_s
+    opened_s = max(begin_s + query.total_s - query.reconstruct_s, generated_s + query.execute_s)
+    ready_s = min((task.ready_s for task in tasks), default=opened_s - query.execute_s)
+    execute_s = min(max(ready_s, generated_s), opened_s - query.execute_s)
+    return {
+        "partition": (begin_s, cut_s),
+        "generate": (cut_s, generated_s),
+        "execute": (execute_s, execute_s + query.execute_s),
+        "reconstruct": (opened_s, opened_s + query.reconstruct_s),
+    }
+
+
 def _end(task: TaskRecord) -> tuple[float, int, int]:
     return (task.collected_s, task.task, task.attempt)
 

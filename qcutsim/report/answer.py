@@ -1,5 +1,5 @@
-"""The answer in a sentence or two: what bounds the time, what more workers and cuts give, how far
-the simulation is from the measurement."""
+"""The answer in a few sentences: what bounds the time, what more workers and cuts give, what
+stragglers cost and policies save, how far the simulation is from the measurement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qcutsim.analysis import STAGES, Attribution, Configuration, attribute
+from qcutsim.analysis import STAGES, Attribution, Configuration, Interval, attribute
 from qcutsim.report.pagedata import Evidence, number
 from qcutsim.report.worlds import World
 
@@ -16,7 +16,7 @@ MOST_ANSWERS = 4
 
 _PIECES = {
     "service": "the tasks' own work",
-    "contention": "waiting for cores that others use",
+    "contention": "waiting for cores that the other workers use",
     "dispatch": "waiting for a worker or the coordinator",
     "straggler": "injected delays",
 }
@@ -36,11 +36,11 @@ def _of_group(evidence: Evidence, dataset: str, pipeline: str) -> Iterator[str]:
     share, stage = max(zip(shares, STAGES, strict=True))
     yield (
         f"{dataset}, pipeline {pipeline}: {_NOUN[stage]} bounds the time, {100 * share:.0f} % of "
-        f"it with {_cuts(focus.cuts)} on {_pool(focus)} ({_origin(world, focus)})"
+        f"it with {_cuts(focus.cuts)} on {_pool(focus)}{_beside(focus)} ({_origin(world, focus)})"
     )
     if stage == "execute" and (piece := _largest_piece(evidence, world, focus)) is not None:
         yield f", most of that {piece}"
-    yield "".join(f"; {gain}" for gain in _gains(evidence, keys)) + "."
+    yield "".join(f". {gain[0].upper()}{gain[1:]}" for gain in _gains(evidence, keys)) + "."
 
 
 _NOUN = {
@@ -56,7 +56,10 @@ def _focus(evidence: Evidence, keys: list[Configuration]) -> tuple[World, Config
     for world in evidence.worlds:
         own = [key for key in keys if key in world.summaries]
         if own:
-            return world, max(own, key=lambda key: (not key.stragglers, key.cuts, key.workers))
+            return world, max(
+                own,
+                key=lambda key: (not key.stragglers, key.cuts, key.workers, key.policy == "eager"),
+            )
     raise ValueError("no configuration to tell of")
 
 
@@ -91,17 +94,80 @@ def _gains(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
         # Of pools that are as fast within 1 % the smallest is the one to take.
         most = max(ups)[0]
         gain, best = min((u for u in ups if u[0] >= 0.99 * most), key=lambda u: u[1].workers)
-        interval = world.speed_up(best)
-        span = ""
-        if interval is not None and interval.low is not None and interval.high is not None:
-            span = f", 90 % interval {number(interval.low)} to {number(interval.high)}"
-        what = "more workers give" if measured_up_to == 1 else "beyond what was measured,"
+        span = _span(world, best, world.speed_up(best))
+        what = "more workers give" if measured_up_to == 1 else "beyond what was measured they give"
         yield (
             f"{what} up to {number(gain)}x the speed of one, with {_pool(best)} and "
             f"{_cuts(best.cuts)} ({_origin(world, best)}{span})"
         )
         measured_up_to = max(key.workers for _, key in ups)
     yield from _cost_of_a_cut(evidence, keys)
+    yield from _cost_of_stragglers(evidence, keys)
+    yield from _best_policy(evidence, keys)
+
+
+def _cost_of_stragglers(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
+    """The worst of them, and the pool that bears the same best; measured first."""
+    for world in evidence.worlds:
+        late = {
+            key: down.estimate
+            for key in keys
+            if key in world.summaries and key.stragglers and (down := world.slowdown(key))
+        }
+        if not late:
+            continue
+        worst = max(late, key=lambda key: (key.policy == "eager", late[key]))
+        same = [key for key in late if key._replace(workers=worst.workers) == worst]
+        best = min(same, key=lambda key: late[key])
+        span = _span(world, worst, world.slowdown(worst))
+        yield (
+            f"stragglers ({_late(worst)}) make a query take {number(late[worst])}x as long with "
+            f"{_cuts(worst.cuts)} on {_pool(worst)} ({_origin(world, worst)}{span})"
+        ) + ("" if best == worst else f" and {number(late[best])}x on {_pool(best)}")
+        return
+
+
+def _best_policy(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
+    """Of the comparison of most policies, with stragglers where there are; measured first."""
+    for world in evidence.worlds:
+        seen = [world.policies_of(key) for key in keys if key in world.summaries]
+        groups = [own for own in seen if len(own) > 1]
+        if not groups:
+            continue
+        own = max(groups, key=lambda own: (len(own), bool(own[0].stragglers), own[0].workers))
+        base = next((key for key in own if key.policy == "eager"), own[0])
+        best = min(own, key=lambda key: world.summaries[key].makespan_s)
+        ratio = world.ratio(best, base)
+        where = f"{_late(best)}, {_cuts(best.cuts)} on {_pool(best)}, {_origin(world, best)}"
+        if best == base or (ratio.high is not None and ratio.high >= 1):
+            yield f"of {len(own)} policies none is clearly quicker than {base.policy} ({where})"
+        else:
+            yield (
+                f"of {len(own)} policies {best.policy} is the quickest, {number(ratio.estimate)}x "
+                f"the time of {base.policy} ({where}{_span(world, best, ratio)})"
+            )
+        return
+
+
+def _late(key: Configuration) -> str:
+    if not key.stragglers:
+        return "no stragglers"
+    chance, _, law = key.stragglers.partition(" x ")
+    return f"probability {chance}, delay {law}"
+
+
+def _beside(key: Configuration) -> str:
+    return (f" under {key.policy}" if key.policy != "eager" else "") + (
+        f" with stragglers ({_late(key)})" if key.stragglers else ""
+    )
+
+
+def _span(world: World, key: Configuration, of: Interval | None) -> str:
+    """The interval, or that there is too little for one."""
+    if of is not None and of.low is not None and of.high is not None:
+        return f", 90 % interval {number(of.low)} to {number(of.high)}"
+    count = world.summaries[key].queries
+    return f", from {count} {'query' if count == 1 else 'queries'}: too few for an interval"
 
 
 def _cost_of_a_cut(evidence: Evidence, keys: list[Configuration]) -> Iterator[str]:
@@ -128,16 +194,19 @@ def _cost_of_a_cut(evidence: Evidence, keys: list[Configuration]) -> Iterator[st
 
 def _trust(evidence: Evidence) -> str:
     real, virtual = (world.summaries for world in evidence.worlds)
-    off = [
-        abs(virtual[key].makespan_s / real[key].makespan_s - 1)
+    off = {
+        key: abs(virtual[key].makespan_s / real[key].makespan_s - 1)
         for key in evidence.keys
         if key in real and key in virtual
-    ]
+    }
     if off:
-        median, high = np.quantile(off, [0.5, 0.9])
+        median, high, most = np.quantile(list(off.values()), [0.5, 0.9, 1.0])
+        worst = max(off, key=lambda key: off[key])
         return (
             f"Simulated makespans are off by {100 * median:.1f} % in median and "
-            f"{100 * high:.1f} % at p90, over {len(off)} configurations that were measured too."
+            f"{100 * high:.1f} % at p90, over {len(off)} configurations that were measured too; "
+            f"most, {100 * most:.1f} %, for {_cuts(worst.cuts)}, pipeline {worst.pipeline}, on "
+            f"{_pool(worst)}{_beside(worst)}."
         )
     which = "simulated" if real else "measured"
     if real and virtual:

@@ -43,7 +43,7 @@ def stage_shares(evidence: Evidence) -> Figure:
         x=Axis(label="part of the time", unit="%"),
         y=Axis(label="cuts", scale="words"),
         panels=("dataset", "pipeline", "pool"),
-        filters=initial((key for _, key in seen), "policy", "stragglers") | {"workers": ""},
+        filters=initial((key for _, key in seen), "policy", "stragglers", most=1) | {"workers": ""},
         parts=STAGES,
         marks=tuple(
             Mark(
@@ -116,7 +116,7 @@ def tails(evidence: Evidence) -> Figure:
         x=Axis(label="time of a query", scale="log10", unit="s"),
         y=Axis(label="part that took as long", scale="log10", unit="%"),
         panels=PANELS,
-        filters=initial((key for _, key in seen), "workers", "stragglers", "policy"),
+        filters=initial((key for _, key in seen), "stragglers", "policy", "workers"),
         curves=tuple(curves),
         marks=tuple(marks),
         joined="none",
@@ -209,7 +209,8 @@ def growth(evidence: Evidence) -> Figure | Absent:
         x=Axis(label="cuts"),
         y=Axis(label="", scale="log10"),
         panels=("dataset", "pipeline"),
-        filters=initial(shown or evidence.keys, "workers", "stragglers", "policy"),
+        filters={"stragglers": "-" if shown else ""}
+        | initial(shown or evidence.keys, "policy", "workers"),
         marks=tuple(marks),
         joined="all",
         table=_growth_table(evidence),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as as_html_text
 from importlib.resources import files
 from typing import Any
+from unicodedata import category
 
 import msgspec
 
@@ -34,6 +35,10 @@ STYLES = ("report.css",)
 
 MOST_RUNS = 40
 """Listed in the provenance."""
+
+_JOINERS = "\u200c\u200d"
+_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
+"""Categories of characters that show as nothing, or turn what stands beside them."""
 
 _BUILDERS = (
     speed_up,
@@ -122,10 +127,11 @@ def _notes(evidence: Evidence) -> Iterable[str]:
         (evidence.simulated, sources.simulated),
     ):
         if queries:
+            cold = f"; {world.left_out:,} more were cold or failed and are left out"
             yield (
-                f"{world.origin}: {len(queries) - world.left_out:,} queries of "
-                f"{len(world.summaries)} configurations; {world.left_out:,} more were cold or "
-                "failed and are left out"
+                f"{world.origin}: {_counted(len(queries) - world.left_out, 'query', 'queries')} of "
+                f"{_counted(len(world.summaries), 'configuration')}"
+                f"{cold if world.left_out else ''}"
             )
     if evidence.known > len(evidence.keys):
         yield (
@@ -136,7 +142,9 @@ def _notes(evidence: Evidence) -> Iterable[str]:
         yield f"{len(sources.runs) - MOST_RUNS} more runs are not listed"
     far = sum(summary.is_extrapolated for summary in evidence.simulated.summaries.values())
     if far:
-        yield f"{far} simulated configurations lie outside what their profile was calibrated on"
+        yield (
+            f"{_counted(far, 'simulated configuration')} outside what the profile was calibrated on"
+        )
     if sources.mixed:
         yield (
             f"{sources.mixed} configurations were simulated under more than one seed or profile; "
@@ -145,10 +153,15 @@ def _notes(evidence: Evidence) -> Iterable[str]:
     yield from (f"extrapolated: {words}" for words in sorted(sources.extrapolations))
     if sources.substitutes:
         yield (
-            "not calibrated, replaced by the nearest class of subexperiment: "
+            "classes of subexperiment (mid-circuit measurements, width, depth, how many in a task) "
+            "that were not calibrated, each replaced by the nearest that was, times a factor: "
             f"{'; '.join(sorted(sources.substitutes))}"
         )
     yield from sources.notes
+
+
+def _counted(count: int, what: str, many: str | None = None) -> str:
+    return f"{count:,} {what if count == 1 else many or what + 's'}"
 
 
 def render(page: Page) -> str:
@@ -159,14 +172,16 @@ def render(page: Page) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     # Tables and words are in the page itself; the script draws from the rest.
-    data = {
-        "fields": page.fields,
-        "configurations": page.configurations,
-        "figures": [
-            {k: v for k, v in msgspec.to_builtins(figure).items() if k not in ("table", "note")}
-            for figure in page.figures
-        ],
-    }
+    data = _seen(
+        {
+            "fields": page.fields,
+            "configurations": page.configurations,
+            "figures": [
+                {k: v for k, v in msgspec.to_builtins(figure).items() if k not in ("table", "note")}
+                for figure in page.figures
+            ],
+        }
+    )
     parts = [
         "<!doctype html>",
         '<html lang="en">',
@@ -206,6 +221,29 @@ def as_script_data(data: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def visible(text: str) -> str:
+    """The text with its control characters, and those that turn its direction, spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(c):04x}" if category(c) in _UNSEEN and c not in _JOINERS else c for c in text
+    )
+
+
+def _seen(data: Any) -> Any:
+    """Plain data with every text in it :func:`visible`."""
+    if isinstance(data, str):
+        return visible(data)
+    if isinstance(data, dict):
+        return {_seen(name): _seen(value) for name, value in data.items()}
+    return [_seen(value) for value in data] if isinstance(data, list | tuple) else data
+
+
+def escape(text: str, *, quote: bool = True) -> str:
+    """As the page shows it: nothing in it is markup, and nothing in it is unseen."""
+    return as_html_text(visible(text), quote=quote)
 
 
 def _assets(names: Sequence[str]) -> str:

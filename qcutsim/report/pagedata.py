@@ -6,6 +6,7 @@ the page and :mod:`qcutsim.report.reportfigures` both draw from it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,6 +21,11 @@ MOST_CONFIGURATIONS = 800
 """On a page; more are chosen from evenly, and the page says so."""
 
 MOST_TABLE_ROWS = 400
+
+LEGIBLE = 6
+"""Series of a panel that are shown at first."""
+
+_USUAL = ("eager", "-")
 
 Scale = Literal["linear", "log2", "log10", "words"]
 
@@ -222,12 +228,17 @@ def span(value: Interval) -> str:
     return f"{number(value.low)} to {number(value.high)}"
 
 
-def initial(keys: Iterable[Configuration], *names: str) -> dict[str, str]:
-    """Filters that show at first what most of these configurations have."""
+def initial(keys: Iterable[Configuration], *names: str, most: int = LEGIBLE) -> dict[str, str]:
+    """Filters, by the fields in this order, that show at first no more than so many series.
+
+    Each keeps what most of the configurations have that the filters before it left.
+    """
     shown = list(keys)
-    counts: dict[str, dict[str, int]] = {name: {} for name in names}
-    for key in shown:
-        for name in names:
-            value = word(getattr(key, name))
-            counts[name][value] = counts[name].get(value, 0) + 1
-    return {name: max(own, key=lambda v: own[v]) if own else "" for name, own in counts.items()}
+    filters = dict.fromkeys(names, "")
+    for name in names:
+        if len({(key.pool, *(getattr(key, n) for n in names)) for key in shown}) <= most:
+            break
+        counts = Counter(word(getattr(key, name)) for key in shown)
+        filters[name] = max(counts, key=lambda value: (counts[value], value in _USUAL))
+        shown = [key for key in shown if word(getattr(key, name)) == filters[name]]
+    return filters

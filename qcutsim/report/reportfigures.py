@@ -292,7 +292,7 @@ class _Drawing:
             )  # fmt: skip
             delay_s = min(task["injected_delay_s"], seconds)
             axis.barh(lane, delay_s, left=task["started_s"], height=0.3, color="#333333")
-        axis.axvline(run["stages"][2][2], color="black", linestyle="--", linewidth=0.8)
+        axis.axvline(run["stages"][3][1], color="black", linestyle="--", linewidth=0.8)
         axis.set_yticks(range(len(lanes) + 1), ["coordinator", *(f"worker {w}" for w in lanes)])
         axis.invert_yaxis()
         axis.set_xlabel(f"{self.figure.x.label}, s (dashed: barrier; dark: injected delay)")
@@ -305,6 +305,8 @@ class _Drawing:
 
 
 def _said(name: str, value: Any) -> str:
+    if name == "workers":
+        return f"{value} worker{'' if value == 1 else 's'}"
     return "no stragglers" if name == "stragglers" and not value else word(value)
 
 

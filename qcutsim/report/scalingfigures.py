@@ -20,7 +20,7 @@ PANELS = ("dataset", "pipeline", "cuts")
 _INTERVALS = (
     "Bars and bands hold 90 %: of a two-stage bootstrap of measured queries (400 resamples, rounds "
     "then queries; none where there are fewer than 5), of the replications of simulated ones (none "
-    "where there are fewer than 10)."
+    "where there are fewer than 10; what the model itself is off by is not in them)."
 )
 
 
@@ -104,7 +104,7 @@ def straggler_slowdown(evidence: Evidence) -> Figure | Absent:
         x=Axis(label="probability that a task is a straggler"),
         y=Axis(label="slowdown", unit="x"),
         panels=PANELS,
-        filters=initial((key for _, key, _ in late), "workers", "policy"),
+        filters=initial((key for _, key, _ in late), "policy", "workers"),
         marks=tuple(
             evidence.mark(world, key, key.straggler_probability, down)
             for world, key, down in (*found, *late)

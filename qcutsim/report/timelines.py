@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qcutsim.analysis import Attribution, Configuration, attribute
+from qcutsim.analysis import Attribution, Configuration, attribute, stage_spans
 from qcutsim.report.pagedata import Absent, Axis, Evidence, Figure, number
 from qcutsim.report.sources import MOST_TIMELINES, Timeline
 
@@ -62,12 +62,10 @@ def _run(evidence: Evidence, one: Timeline) -> dict[str, Any]:
     query = one.query
     begin_s = query.submitted_s
     partitions = sorted({task.partition for task in one.tasks})
-    stages = []
-    at_s = 0.0
-    for stage in ("partition", "generate", "execute", "reconstruct"):
-        seconds = getattr(query, f"{stage}_s")
-        stages.append((stage, round(at_s, 6), round(at_s + seconds, 6)))
-        at_s += seconds
+    stages = [
+        (stage, round(from_s - begin_s, 6), round(to_s - begin_s, 6))
+        for stage, (from_s, to_s) in stage_spans(query, one.tasks).items()
+    ]
 
     def row(task: Any) -> tuple[float, ...]:
         times = [getattr(task, name) - begin_s for name in TASK_FIELDS[5:9]]

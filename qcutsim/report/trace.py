@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from qcutsim.analysis import stage_spans
 from qcutsim.errors import LogError
 from qcutsim.records import QueryRecord, Record, RunRecord, TaskRecord
 
@@ -138,13 +139,10 @@ def _tracks(block: _Block) -> Iterator[TraceEvent]:
 def _stages(block: _Block) -> Iterator[tuple[QueryRecord, str, float, float, int]]:
     """(query, stage, begin, seconds, track) of the coordinator; a track holds one at once."""
     stages = []
-    for query, _ in block.queries:
-        begin_s = query.submitted_s
-        for name in ("partition", "generate", "execute", "reconstruct"):
-            seconds = getattr(query, f"{name}_s")
+    for query, tasks in block.queries:
+        for name, (begin_s, end_s) in stage_spans(query, tasks).items():
             if name != "execute":
-                stages.append((begin_s, seconds, name, query))
-            begin_s += seconds
+                stages.append((begin_s, end_s - begin_s, name, query))
     ends: list[float] = []
     for begin_s, seconds, name, query in sorted(stages, key=lambda stage: stage[:2]):
         lane = next((n for n, end_s in enumerate(ends) if end_s <= begin_s), len(ends))

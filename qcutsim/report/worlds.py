@@ -58,10 +58,11 @@ class World:
 
     def makespan(self, key: Configuration) -> Interval:
         """Of the median query, in seconds."""
+        estimate = self.summaries[key].makespan_s
         if key in self.statistics:
-            return self.statistics[key].makespan_s
-        draws = np.array(list(self._medians(key).values()))
-        return interval(draws, self.summaries[key].makespan_s)
+            found = self.statistics[key].makespan_s
+            return Interval(estimate=estimate, low=found.low, high=found.high)
+        return interval(np.array(list(self._medians(key).values())), estimate)
 
     def ratio(self, above: Configuration, below: Configuration) -> Interval:
         """Of two makespans; those of the same replication belong together."""

@@ -28,7 +28,8 @@ from qcutsim.scenario import load_scenario
 from qcutsim.study import read_study, simulate_scenario
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028$x$"
+HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028\u202e\x1b$x$"
+SEEN = HOSTILE.replace("\u2028\u202e\x1b", r"\u2028\u202e\u001b")
 VOID = {"meta", "img", "br", "link", "input"}
 
 
@@ -129,6 +130,15 @@ def test_slowdown_policies_shares_and_errors_are_those_of_the_records(tmp_path):
     assert "off by 5.0 % in median and 9.0 % at p90, over 2 configurations" in page.answer[-1]
 
 
+def test_no_task_of_a_timeline_runs_on_beyond_the_barrier(tmp_path):
+    """Records hold no moments of stages: what lies between two of them shifts those after it."""
+    task = task_record(ready_s=2.5, dispatched_s=2.5, started_s=2.5, ended_s=8.0, collected_s=8.5)
+    late = query(10, execute_s=6.0)  # 1 s lies between the stages
+    page = page_from(tmp_path, [task, late])
+    (run,) = figure(page, "timeline").runs
+    assert run["stages"][2:] == [("execute", 2.5, 8.5), ("reconstruct", 9.0, 10.0)]
+
+
 def test_growth_says_what_is_analytic_and_what_was_recorded(tmp_path):
     page = page_from(
         tmp_path,
@@ -159,9 +169,10 @@ def test_the_answer_says_what_bounds_the_time_and_what_workers_and_cuts_give(tmp
     )
     assert page.answer[0] == (
         "iris, pipeline upstream: execution bounds the time, 80 % of it with 2 cuts on 4 threads "
-        "(measured); more workers give up to 2x the speed of one, with 4 threads and 2 cuts "
-        "(measured); beyond what was measured, up to 6x the speed of one, with 16 threads and 2 "
-        "cuts (simulated); with 2 cuts a query takes 5x as long as with 1 on 1 thread (measured)."
+        "(measured). More workers give up to 2x the speed of one, with 4 threads and 2 cuts "
+        "(measured, from 1 query: too few for an interval). Beyond what was measured they give up "
+        "to 6x the speed of one, with 16 threads and 2 cuts (simulated, from 1 query: too few for "
+        "an interval). With 2 cuts a query takes 5x as long as with 1 on 1 thread (measured)."
     )
 
 
@@ -172,7 +183,7 @@ def test_the_critical_path_tells_what_execution_waits_for(tmp_path):
         for n in range(4)
     ]  # fmt: skip
     page = page_from(tmp_path, [*tasks, query(7)])
-    assert "most of that waiting for cores that others use" in page.answer[0]
+    assert "most of that waiting for cores that the other workers use" in page.answer[0]
 
 
 CUT = {"partition_labels": "ABBC", "cuts": 2}
@@ -206,7 +217,7 @@ def test_cold_and_failed_queries_are_left_out_and_counted(tmp_path):
     others = query(8, is_cold=True), query(8, outcome="failed")
     page = page_from(tmp_path, numbered(query(9), *others))
     assert figure(page, "tails").curves[0].xs == (9.0,)
-    assert any("1 queries of 1 configurations; 2 more were cold or failed" in n for n in page.notes)
+    assert any("1 query of 1 configuration; 2 more were cold or failed" in n for n in page.notes)
 
 
 def test_a_log_without_a_query_to_tell_of_is_refused(tmp_path):
@@ -227,10 +238,10 @@ def test_a_hostile_name_is_text_wherever_it_stands(tmp_path):
     elements = Elements(html)
     assert not elements.of("img")
     assert len(elements.of("script")) == 2
-    assert [text for _, text in elements.of("title")] == [HOSTILE]
+    assert [text for _, text in elements.of("title")] == [SEEN]
     data = json.loads(next(text for a, text in elements.of("script") if a.get("id") == "data"))
-    assert HOSTILE in data["configurations"][0]
-    assert any(text == HOSTILE for _, text in elements.of("td"))
+    assert SEEN in data["configurations"][0]
+    assert any(text == SEEN for _, text in elements.of("td"))
 
 
 def test_the_script_data_can_end_nothing(tmp_path):

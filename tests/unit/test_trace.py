@@ -113,6 +113,12 @@ def test_every_arrow_leaves_a_task_and_ends_in_a_reconstruction(records):
         assert any(name.startswith("reconstruct") for name in names(ends[number], "stage"))
 
 
+def test_an_arrow_leaves_every_task_that_reconstruction_waited_for(records):
+    ok = [r for r in records if isinstance(r, TaskRecord) and r.outcome == "ok"]
+    waited_for = {(task.query, task.task) for task in ok}  # a copy that is beaten may come later
+    assert 0 < len(waited_for) <= len(events_of(records, "s")) <= len(ok)
+
+
 def test_counters_are_never_negative_and_end_at_zero(records):
     last: dict[tuple[int, str], int] = {}
     for event in events_of(records, "C"):

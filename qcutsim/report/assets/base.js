@@ -12,6 +12,16 @@ const configurations = data.configurations.map((values) =>
   Object.fromEntries(data.fields.map((name, n) => [name, values[n]])),
 );
 
+/** Words in the order of the numbers in them. */
+function natural(a, b) {
+  const [left, right] = [a, b].map((text) => text.split(/(\d+(?:\.\d+)?)/));
+  for (let n = 0; n < Math.min(left.length, right.length); n += 1) {
+    const apart = n % 2 ? left[n] - right[n] : left[n].localeCompare(right[n], "en");
+    if (apart) return apart;
+  }
+  return left.length - right.length;
+}
+
 function word(value) {
   if (value === "" || value === null || value === undefined) return "-";
   return typeof value === "number" && !Number.isInteger(value) ? String(+value.toPrecision(6)) : String(value);
@@ -71,7 +81,7 @@ function said(number, name) {
   if (name === "cuts") return `${value} cut${value === 1 ? "" : "s"}`;
   if (name === "workers") return `${value} worker${value === 1 ? "" : "s"}`;
   if (["dataset", "pipeline", "pool", "policy", "reconstruction", "partition_labels"].includes(name)) return word(value);
-  if (name === "stragglers" && value === "") return "no stragglers";
+  if (word(value) === "-") return `no ${name.replaceAll("_", " ")}`;
   return `${name.replaceAll("_", " ").replace(/ s$/, "")} ${word(value)}`;
 }
 
@@ -93,7 +103,7 @@ function scale(axis, values, from, to) {
     const pad = Math.max(0.04 * (b - a), b - a < 0.2 ? 0.15 : 0);
     [a, b] = [a - pad, b + pad];
     const at = (v) => from + ((log(v) - a) / (b - a)) * (to - from);
-    return { at, ticks: logTicks(a, b, base), low: base ** a, high: base ** b };
+    return { at, ticks: logTicks(a, b, base, finite.every(Number.isInteger)), low: base ** a, high: base ** b };
   }
   const pad = low === high ? Math.abs(low) * 0.1 || 0.5 : 0.04 * (high - low);
   [low, high] = [low - pad, high + pad];
@@ -102,22 +112,22 @@ function scale(axis, values, from, to) {
   return { at, ticks: linearTicks(low, high, least), low, high };
 }
 
-function logTicks(a, b, base) {
+function logTicks(a, b, base, isWhole) {
   const whole = [];
   const step = Math.max(1, Math.ceil((b - a) / 7));
   for (let n = Math.ceil(a - 1e-9); n <= b + 1e-9; n += step) whole.push(base ** n);
-  if (whole.length >= 2) return whole;
-  for (const steps of base === 2 ? [[1, 1.5], [1, 1.25, 1.5, 1.75]] : [[1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+  if (whole.length >= (isWhole ? 2 : 3)) return whole;
+  for (const steps of base === 2 ? [[1, 1.5], [1, 1.25, 1.5, 1.75]] : [[1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]]) {
     const fine = [];
     for (let n = Math.floor(a); n <= b; n += 1) fine.push(...steps.map((m) => m * base ** n));
-    const within = fine.filter((value) => value >= base ** a && value <= base ** b);
-    if (within.length >= 2) return within;
+    const within = fine.filter((value) => value >= base ** a && value <= base ** b && (!isWhole || Number.isInteger(value)));
+    if (within.length >= 3) return within;
   }
   return linearTicks(base ** a, base ** b);
 }
 
 function linearTicks(low, high, least = 0) {
-  const raw = Math.max((high - low) / 5, least);
+  const raw = Math.max((high - low) / 6, least);
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= raw) || 10 * size;
   const ticks = [];
@@ -190,6 +200,7 @@ function interactive(drawing, label, marks) {
   const go = (n) => {
     at = Math.max(0, Math.min(n, marks.length - 1));
     const [mark, lines] = marks[at];
+    mark.scrollIntoView({ block: "nearest", inline: "nearest" });
     lookAt(mark, lines());
   };
   drawing.addEventListener("pointermove", (event) => {

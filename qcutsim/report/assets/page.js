@@ -5,14 +5,14 @@ const figures = [];
 
 function values(marks, name) {
   const found = new Set(marks.map((m) => word(name === "origin" ? m.origin : configurations[m.c][name])));
-  return [...found].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return [...found].sort(natural);
 }
 
 /** A labelled choice of one value or all. */
 function choice(name, options, initial, onChange) {
   const select = element("select", { "data-filter": name });
   select.append(element("option", { value: "" }, "all"));
-  for (const value of options) select.append(element("option", { value: `=${value}` }, short(value, 60)));
+  for (const value of options) select.append(element("option", { value: `=${value}` }, value === "-" ? "none" : short(value, 60)));
   select.value = initial && options.includes(initial) ? `=${initial}` : "";
   select.addEventListener("change", () => onChange(select.value ? select.value.slice(1) : null));
   const label = element("label", {}, `${name.replaceAll("_", " ")} `, select);
@@ -79,7 +79,9 @@ class View {
     const drawn = figure.kind === "timeline" ? this.timeline(marks) : this.paneled(marks);
     into.replaceChildren(...drawn);
     const set = Object.entries({ ...chosen, ...this.own }).filter(([, value]) => value !== null && value !== undefined);
-    const words = set.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
+    const words = set
+      .map(([name, value]) => (value === "-" ? `no ${name.replaceAll("_", " ")}` : `${name.replaceAll("_", " ")} ${value}`))
+      .join(", ");
     const what = figure.kind === "timeline" ? "queries" : "marks";
     const count = (all) => (figure.kind === "timeline" ? all : all.filter((m) => !m.xs)).length;
     this.section.querySelector(".shown").textContent =
@@ -92,7 +94,7 @@ class View {
     const legend = isBars ? this.partLegend() : figure.kind === "heat" ? this.heatLegend() : this.seriesLegend(marks);
     this.section.querySelector(".legend").replaceChildren(...legend);
     const kept = isBars || figure.kind === "heat" ? marks : marks.filter((m) => !this.hidden.has(this.nameOf(m)));
-    const panels = [...grouped(kept, (m) => panelName(m, this.panels))].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    const panels = [...grouped(kept, (m) => panelName(m, this.panels))].sort(([a], [b]) => natural(a, b));
     const drawn = panels.slice(0, MOST_PANELS).map(([title, own]) => {
       const points = own.filter((m) => !m.xs);
       const drawing = isBars
@@ -153,10 +155,12 @@ class View {
     const origins = new Set(marks.map((m) => m.origin));
     const keys = this.order.map((name, n) =>
       this.toggle(name, `c${n % COLOURS}`, SHAPES[(n + Math.floor(n / COLOURS)) % SHAPES.length]));
-    if (this.figure.joined !== "none" || this.figure.curves)
+    const hasLines = this.figure.joined !== "none" || this.figure.curves;
+    const isLine = (origin) => origin !== "measured" || this.figure.joined !== "simulated";
+    if (hasLines)
       for (const origin of ["measured", "simulated", "analytic"])
-        if (origins.has(origin)) keys.push(element("span", { class: "key" }, lineKey(origin), origin));
-    if (marks.some((m) => m.is_extrapolated)) keys.push(element("span", { class: "key" }, lineKey("far"), "extrapolated"));
+        if (origins.has(origin)) keys.push(element("span", { class: "key" }, lineKey(origin, isLine(origin)), origin));
+    if (marks.some((m) => m.is_extrapolated)) keys.push(element("span", { class: "key" }, lineKey("far", hasLines), "extrapolated"));
     return keys;
   }
 
@@ -189,10 +193,10 @@ function swatch(style, shape = null) {
   return drawing;
 }
 
-function lineKey(origin) {
+function lineKey(origin, isLine) {
   const drawing = svg("svg", { viewBox: "0 -8 28 16", class: "swatch long", "aria-hidden": "true" });
-  drawing.append(svg("path", { d: "M0 0H28", class: `line ${origin}` }));
-  if (origin === "measured") drawing.append(svg("circle", { cx: 14, r: 4, class: "hollow" }));
+  if (isLine) drawing.append(svg("path", { d: "M0 0H28", class: `line ${origin}` }));
+  if (origin === "measured" || origin === "far") drawing.append(svg("circle", { cx: 14, r: 4, class: `mark ${origin}` }));
   return drawing;
 }
 
@@ -215,7 +219,7 @@ function main() {
   window.addEventListener("keydown", (event) => {
     if (event.key === "Escape") lookAway();
   });
-  window.addEventListener("scroll", onScroll, { passive: true });
+  window.addEventListener("scroll", onScroll, { passive: true, capture: true });
   printing();
 }
 

@@ -32,10 +32,8 @@ function isGeneral(mark) {
 }
 
 function seriesName(mark, fields) {
-  const own = configurations[mark.c];
   if (isGeneral(mark)) return mark.series;
-  const words = fields.map((name) =>
-    ["pool", "policy"].includes(name) ? word(own[name]) : `${name.replaceAll("_", " ")} ${word(own[name])}`);
+  const words = fields.map((name) => said(mark.c, name));
   return words.join(", ");
 }
 
@@ -45,7 +43,7 @@ function seriesOrder(names) {
     const n = POOLS.findIndex((pool) => name.startsWith(pool));
     return n < 0 ? POOLS.length : n;
   };
-  return [...new Set(names)].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b, "en", { numeric: true }));
+  return [...new Set(names)].sort((a, b) => rank(a) - rank(b) || natural(a, b));
 }
 
 function panelName(mark, fields) {
@@ -71,6 +69,10 @@ function grouped(values, name) {
   return groups;
 }
 
+function hasInterval(mark) {
+  return mark.low !== undefined && mark.low !== null;
+}
+
 function markLines(figure, mark) {
   const far = mark.is_extrapolated ? ", extrapolated" : "";
   const own = configurations[mark.c];
@@ -84,14 +86,14 @@ function markLines(figure, mark) {
   if (figure.kind === "points" && figure.x.label !== "cuts" && figure.x.label !== "workers")
     lines.push(`${figure.x.label}: ${shown(mark.x, figure.x.unit)}`);
   lines.push(`${what}: ${shown(mark.y, unit)}`);
-  if (mark.low !== undefined && mark.low !== null)
+  if (hasInterval(mark))
     lines.push(`90 % interval: ${shown(mark.low, unit)} to ${shown(mark.high, unit)}`);
   lines.push(`${mark.origin}${far}${mark.queries ? `, ${mark.queries} queries` : ""}`);
   if (mark.tip) lines.push(mark.tip);
   return lines;
 }
 
-const WIDTH = 420, HEIGHT = 300, LEFT = 66, RIGHT = 10, TOP = 14, BOTTOM = 48;
+const WIDTH = 420, HEIGHT = 300, LEFT = 70, RIGHT = 10, TOP = 14, BOTTOM = 48;
 
 /** A frame with axes; gives the drawing and the scales. */
 function frame(figure, xs, ys, unit) {
@@ -135,12 +137,14 @@ function pointsPanel(figure, title, marks, curves, styleOf) {
   }
   const rest = data.fields.filter((n) => !(ORDINATES[figure.name] || []).includes(n));
   const lines = grouped(marks, (m) => `${m.origin}|${m.series}|${isGeneral(m) ? "" : rest.map((n) => configurations[m.c][n]).join("|")}`);
+  const banded = new Set();
   for (const own of lines.values()) {
     own.sort((a, b) => a.x - b.x);
     const style = styleOf(own[0]);
     const isJoined = figure.joined === "all" || (figure.joined !== "none" && own[0].origin !== "measured");
-    const spread = own.filter((m) => m.low !== undefined && m.low !== null);
+    const spread = own.filter(hasInterval);
     if (isJoined && own[0].origin !== "measured" && spread.length > 1) {
+      for (const mark of spread) banded.add(mark);
       const band = [...spread.map((m) => [m.x, m.high]), ...spread.reverse().map((m) => [m.x, m.low])];
       drawing.append(svg("path", { d: `${path(band)}Z`, class: `band c${style.colour}` }));
     }
@@ -151,10 +155,9 @@ function pointsPanel(figure, title, marks, curves, styleOf) {
   const placed = [];
   for (const mark of [...marks].sort((a, b) => (styleOf(a).name < styleOf(b).name ? -1 : 1) || a.x - b.x)) {
     const style = styleOf(mark);
-    const hasBar = mark.low !== undefined && mark.low !== null && (mark.origin === "measured" || figure.joined === "none");
-    const group = svg("g", { class: `mark c${style.colour} ${mark.origin}` });
+    const group = svg("g", { class: `mark c${style.colour} ${mark.origin}${mark.is_extrapolated ? " far" : ""}` });
     const [at, up] = [x.at(mark.x), y.at(mark.y)];
-    if (hasBar) {
+    if (hasInterval(mark) && !banded.has(mark)) {
       const [a, b] = [y.at(mark.low), y.at(mark.high)];
       group.append(svg("path", { d: `M${at} ${a}V${b}M${at - 4} ${a}h8M${at - 4} ${b}h8`, class: "interval" }));
     }
@@ -188,7 +191,7 @@ function barsPanel(figure, title, marks, isShown) {
   const [left, width, step] = [200, 560, 20];
   const height = kept.length * step + 40;
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}` });
-  const at = (share) => left + share * (width - left - 14);
+  const at = (share) => left + share * (width - left - 24);
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     drawing.append(svg("line", { x1: at(share), x2: at(share), y1: 4, y2: height - 34, class: "grid" }));
     drawing.append(svg("text", { x: at(share), y: height - 20, class: "tick middle" }, `${100 * share} %`));
@@ -198,7 +201,7 @@ function barsPanel(figure, title, marks, isShown) {
   kept.forEach((mark, row) => {
     const top = 5 + row * step;
     const text = `${label(mark)}, ${mark.origin === "simulated" ? "sim." : "meas."}`;
-    drawing.append(svg("text", { x: left - 6, y: top + 12, class: "tick end" }, short(text, 34)));
+    drawing.append(svg("text", { x: left - 6, y: top + 12, class: "tick end" }, short(text, 31)));
     let from = 0;
     figure.parts.forEach((part, n) => {
       const share = mark.y[n];
@@ -221,15 +224,16 @@ function barsPanel(figure, title, marks, isShown) {
 
 /** Cells of policies by stragglers; the colour says what the number in it does. */
 function heatPanel(figure, title, marks) {
-  const order = (values) => [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const order = (values) => [...new Set(values)].sort(natural);
   const columns = order(marks.map((m) => m.x));
-  const name = (m) => (m.origin === "simulated" ? `${m.series} (simulated)` : m.series);
+  const name = (m) => `${m.series}, ${m.origin === "simulated" ? "sim." : "meas."}`;
   const rows = order(marks.map(name));
-  const [left, top, step] = [180, 24, 30];
+  const [left, top, step] = [200, 40, 30];
   const wide = Math.max(70, Math.min(150, 320 / columns.length));
   const [width, height] = [left + wide * columns.length + 10, top + step * rows.length + 10];
   const drawing = svg("svg", { viewBox: `0 0 ${Math.max(width, WIDTH)} ${height}` });
-  columns.forEach((column, n) => drawing.append(svg("text", { x: left + (n + 0.5) * wide, y: 15, class: "tick middle" }, short(column, Math.floor(wide / 6)))));
+  drawing.append(svg("text", { x: left, y: 12, class: "axis" }, `${figure.x.label}:`));
+  columns.forEach((column, n) => drawing.append(svg("text", { x: left + (n + 0.5) * wide, y: 31, class: "tick middle" }, short(column, Math.floor(wide / 6)))));
   rows.forEach((row, n) => drawing.append(svg("text", { x: left - 6, y: top + (n + 0.5) * step + 4, class: "tick end" }, short(row, 30))));
   const placed = [];
   for (const [place, own] of grouped(marks, (m) => `${rows.indexOf(name(m))},${columns.indexOf(m.x)}`)) {

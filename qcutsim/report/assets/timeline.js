@@ -31,7 +31,7 @@ function timelinePanel(figure, run, isShown) {
   drawing.append(svg("text", { x: left - 6, y: top + 14, class: "tick end" }, "coordinator"));
   run.stages.forEach(([stage, from, to], n) => {
     if (!isShown(stage)) return;
-    const lines = () => [`${stage}, query ${run.query}`, `${shown(to - from, "s")} from ${shown(from, "s")}`];
+    const lines = () => [`${stage}, query ${run.query}`, `${shown(to - from, "s")}, from ${shown(from, "s")} to ${shown(to, "s")}`];
     const group = box(from, to, top + 2, 18, `part s${n} measured`, lines);
     if (at(to) - at(from) > 70) group.append(svg("text", { x: (at(from) + at(to)) / 2, y: top + 15, class: "inside middle" }, stage));
   });
@@ -41,7 +41,7 @@ function timelinePanel(figure, run, isShown) {
       drawing.append(svg("text", { x: left - 6, y: y + Math.min(step - 2, step / 2 + 4), class: "tick end" }, `worker ${worker}`));
     for (const task of run.tasks) if (task[0] === worker) drawTask(run, task, y, step - 2, box, isShown);
   });
-  const [, , barrier] = run.stages[2];
+  const [, barrier] = run.stages[3];
   drawing.append(svg("line", { x1: at(barrier), x2: at(barrier), y1: top - 4, y2: bottom, class: "barrier" }));
   drawing.append(svg("text", { x: at(barrier), y: top - 7, class: "axis middle" }, "barrier"));
   const whole = element("div", {}, interactive(drawing, `${figure.title}: query ${run.query}, ${placed.length} stages and tasks; arrow keys go through them`, placed));
@@ -57,7 +57,7 @@ function drawTask(run, task, y, height, box, isShown) {
   const kind = OUTCOMES[outcome];
   const lines = () => [
     `task ${number}${attempt ? `, copy ${attempt + 1}` : ""}, ${name}`,
-    `${shown(ended - started, "s")} from ${shown(started, "s")}${kind === "ok" ? "" : `, ${kind}`}`,
+    `${shown(ended - started, "s")}, from ${shown(started, "s")} to ${shown(ended, "s")}${kind === "ok" ? "" : `, ${kind}`}`,
     ...(delay > 0 ? [`injected delay ${shown(delay, "s")}`] : []),
     `sent ${shown(started - dispatched, "s")} before, collected ${shown(collected - ended, "s")} after`,
   ];
