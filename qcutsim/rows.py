@@ -26,6 +26,7 @@ def cell_row(statistics: CellStatistics) -> Row:
     """A simulated cell as a row: its configuration, then its statistics."""
     others = msgspec.structs.asdict(statistics)
     configuration = others.pop("configuration")
+    del others["discrepancies"]
     return flat({**configuration, **others})
 
 

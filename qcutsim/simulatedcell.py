@@ -45,7 +45,8 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     quantiles over the queries of all replications. ``critical_path`` is what the makespan went into
     (see :class:`qcutsim.analysis.Attribution`). ``straggler_slowdown`` compares with the same draws
     without stragglers; ``training_s`` is how long a training run takes. ``is_wide``: the interval
-    asked for was not reached. ``engine`` simulated it, and why that one.
+    asked for was not reached. ``engine`` simulated it, and why that one. ``discrepancies`` are what
+    the model itself may be off by, which the intervals hold: a factor on each makespan.
     """
 
     configuration: dict[str, Any]
@@ -67,6 +68,7 @@ class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
     straggler_slowdown: Interval | None
     training_s: Interval | None
     critical_path: dict[str, Interval]
+    discrepancies: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def _statistics(
         straggler_slowdown=_slowdown(simulation, cell, queries, replications),
         training_s=_training(records, off),
         critical_path=_critical_path(examples),
+        discrepancies=tuple(off.tolist()),
     )
 
 
@@ -260,7 +263,11 @@ def _slowdown(
         _by_replication([q for q in of if q.replication in both], replications, _total_s)
         for of in (queries, without)
     )
-    return interval(slow / quick)
+    off, quiet_off = (
+        discrepancies(simulation.profile, simulation.scenario, own, replications)[sorted(both)]
+        for own in (cell, quiet)
+    )
+    return interval(slow * off / (quick * quiet_off), float(np.median(slow / quick)))
 
 
 def _total_s(query: QueryRecord) -> float:

@@ -12,6 +12,7 @@ from importlib import import_module
 
 import qcutsim
 from qcutsim.errors import InputError, MissingExtraError, QcutsimError
+from qcutsim.visibletext import visible
 
 _COMMANDS = {
     "quickstart": "the main job: real queries on Iris, calibrated, simulated, compared",
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except QcutsimError as error:
         _discard_output()
-        sys.stderr.write(f"qcutsim {arguments.command}: {error}\n")
+        said = visible(str(error), keep="\n\t")
+        sys.stderr.write(f"qcutsim {arguments.command}: {said}\n")
         return 2 if isinstance(error, (InputError, MissingExtraError)) else 1
     except KeyboardInterrupt:
         sys.stderr.write(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qcutsim.errors import InputError, QcutsimError
 from qcutsim.files import exists
+from qcutsim.visibletext import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,18 +43,23 @@ def print_text(text: str) -> None:
 
 
 def print_tables(*tables: Table) -> None:
-    """Tables on standard output; wide where it is not a terminal."""
+    """Tables on standard output; on a terminal the columns that fit, elsewhere all of them."""
+    from qcutsim.cli.fitting import fitted, natural_width
+
     console = _console(stderr=False)
     with _standard_output():
         for table in tables:
-            console.print(table)
+            if console.is_terminal:
+                console.print(fitted(table, console.width))
+            else:
+                console.print(table, width=max(console.width, natural_width(table)))
             console.print()
 
 
 def say(*lines: str) -> None:
     """Plain lines on standard error."""
     for line in lines:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(visible(line, keep="\n\t") + "\n")
 
 
 def progress(title: str) -> AbstractContextManager[ProgressCallback]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from html import escape as as_html_text
 from importlib.resources import files
 from typing import Any
-from unicodedata import category
 
 import msgspec
 
@@ -29,16 +28,13 @@ from qcutsim.report.pagedata import (
 from qcutsim.report.scalingfigures import policies, speed_up, straggler_slowdown
 from qcutsim.report.sources import Sources
 from qcutsim.report.timelines import timeline
+from qcutsim.visibletext import visible
 
 SCRIPTS = ("base.js", "panels.js", "timeline.js", "page.js")
 STYLES = ("report.css",)
 
 MOST_RUNS = 40
 """Listed in the provenance."""
-
-_JOINERS = "\u200c\u200d"
-_UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
-"""Categories of characters that show as nothing, or turn what stands beside them."""
 
 _BUILDERS = (
     speed_up,
@@ -221,15 +217,6 @@ def as_script_data(data: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def visible(text: str) -> str:
-    """The text with its control characters, and those that turn its direction, spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        f"\\u{ord(c):04x}" if category(c) in _UNSEEN and c not in _JOINERS else c for c in text
-    )
 
 
 def _seen(data: Any) -> Any:

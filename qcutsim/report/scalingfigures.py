@@ -20,7 +20,7 @@ PANELS = ("dataset", "pipeline", "cuts")
 _INTERVALS = (
     "Bars and bands hold 90 %: of a two-stage bootstrap of measured queries (400 resamples, rounds "
     "then queries; none where there are fewer than 5), of the replications of simulated ones (none "
-    "where there are fewer than 10; what the model itself is off by is not in them)."
+    "where there are fewer than 10), with what the model itself may be off by."
 )
 
 

@@ -100,7 +100,11 @@ class World:
             for query in self.queries[key]:
                 parts.setdefault(getattr(query, by), []).append(query.total_s)
             if self.origin == "simulated":
-                self._draws[key] = {n: float(np.median(own)) for n, own in parts.items()}
+                off = self.statistics[key].discrepancies if key in self.statistics else ()
+                self._draws[key] = {
+                    n: float(np.median(own)) * (off[n] if n < len(off) else 1.0)
+                    for n, own in parts.items()
+                }
             elif len(self.queries[key]) < FEWEST_QUERIES:
                 self._draws[key] = {}
             else:
