@@ -307,7 +307,7 @@ def random_block(policy: str, seed: int) -> tuple[Cell, PoolModel, list[QueryDra
     seed=st.integers(0, 2**32 - 1),
 )
 def test_they_agree_on_blocks_in_which_jobs_end_as_others_begin(policy, seed):
-    """In each example a job on the shared host ends at the instant at which another one enters."""
+    """In the examples the order of ends and entries at one instant on a shared host decides."""
     farm, compiled = both(*random_block(policy, seed))
     assert compiled == farm
 
