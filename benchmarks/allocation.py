@@ -97,7 +97,7 @@ def errors_of(case: Case, repetitions: int, seed: int) -> tuple[np.ndarray, int,
                 (result,) = estimator.run([(circuit, observable)]).result()
                 errors[repetition, number] = float(result.data.evs) - exact
                 spent.add(result.metadata["shots_spent"])
-    (shots,) = spent  # the same for both, or the comparison is void
+    (shots,) = spent  # that were sampled: the same for both, or the comparison is void
     uniform, variance = (np.nan if stds is None else stds.max() for stds in expected)
     return errors, shots, float(variance / uniform)
 

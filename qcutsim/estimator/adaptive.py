@@ -249,12 +249,14 @@ class TwoStageSampling:
     problem_of: Callable[[Sequence[PartitionData]], Problem]
     limits: Limits
 
-    def sampled(self, probabilities: Sequence[FloatArray]) -> list[PartitionData]:
-        """Data of all partitions, sampled from the units' outcome probabilities."""
-        pilots = [self._drawn(probabilities, self.pilot_shots(), "pilot", half) for half in HALVES]
+    def sampled(self, probabilities: Sequence[FloatArray]) -> tuple[list[PartitionData], int]:
+        """Data of all partitions, sampled from the units' outcome probabilities; shots of all."""
+        pilot = self.pilot_shots()
+        pilots = [self._drawn(probabilities, pilot, "pilot", half) for half in HALVES]
         shots = self.rest_shots(pilots)
         rests = [self._drawn(probabilities, shots[half], "rest", half) for half in HALVES]
-        return self.pooled(pilots, rests, shots)
+        spent = sum(int(own.sum()) for stage in (pilot, pilot, *shots) for own in stage)
+        return self.pooled(pilots, rests, shots), spent
 
     def _drawn(
         self, probabilities: Sequence[FloatArray], shots: Sequence[IntArray], stage: str, half: int

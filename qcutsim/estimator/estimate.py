@@ -60,6 +60,12 @@ class QueryOutcome:
     process_cpu_s: float
     error: str | None = None
 
+    @property
+    def shots_spent(self) -> int:
+        """Shots that were sampled; of a query that failed, those that it was to take."""
+        sampled = self.estimates.shots_spent
+        return self.accounting.shots_spent if sampled is None else sampled
+
     def record_fields(self) -> dict[str, Any]:
         """What a ``query`` record says of how it went: stages, reconstruction, value, error.
 
@@ -72,7 +78,7 @@ class QueryOutcome:
             "coefficients": self.accounting.coefficients,
             "reconstruction": self.accounting.reconstruction,
             "reconstruction_work": self.accounting.reconstruction_work,
-            "shots_spent": self.accounting.shots_spent,
+            "shots_spent": self.shots_spent,
             "value": float(self.estimates.values[0]) if is_single else None,
             "std": float(self.estimates.stds[0]) if is_single else None,
             "outcome": "ok" if self.error is None else "failed",

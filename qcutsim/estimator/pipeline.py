@@ -146,13 +146,15 @@ class Query:
 class Estimates:
     """Reconstructed values and standard errors, shape (points,); their covariance if asked for.
 
-    ``is_first_order`` flags errors that are to first order only.
+    ``is_first_order`` flags errors that are to first order only. ``shots_spent`` is what was
+    sampled; ``None`` where that is what the accounting told beforehand.
     """
 
     values: FloatArray
     stds: FloatArray
     covariance: FloatArray | None = None
     is_first_order: bool = False
+    shots_spent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -242,12 +242,16 @@ class PlannedWork:
             return [int(shots.mean()) for shots in self._shots]
         return [self.plan.template_of(p).program.outcomes for p in range(len(self._settings))]
 
+    def _sampled(self, results: Sequence[bytes]) -> tuple[list[PartitionData], int]:
+        """Data of all partitions, and how many shots were spent on it."""
+        if self._two_stages is None:
+            return self._collect(results), self._spent_shots()
+        return self._two_stages.sampled(
+            [self._gather(number, results) for number in range(len(self._units))]
+        )
+
     def _collect(self, results: Sequence[bytes], *, sampled: bool = True) -> list[PartitionData]:
-        """Data of all partitions."""
-        if sampled and self._two_stages is not None:
-            return self._two_stages.sampled(
-                [self._gather(number, results) for number in range(len(self._units))]
-            )
+        """Data of all partitions, with shots as they are allocated beforehand."""
         data: dict[int, PartitionData] = {}
         for number in range(len(self._units)):
             data |= self._collect_unit(number, results, sampled=sampled)
@@ -362,10 +366,12 @@ class PlannedWork:
             return Estimates(combination.constants, np.zeros(count), covariance)
         if self.merges and self._merging is not None:
             data, last = merged(self._merging, self.merges, results)
+            spent = self._spent_shots()
             problem = self._problem(data)
             values = np.broadcast_to(last.reshape(-1), (problem.values,))
         else:
-            problem = self._problem(self._collect(results))
+            data, spent = self._sampled(results)
+            problem = self._problem(data)
             values = self._options.reconstruction.values(problem)
         errors = point_errors(
             problem,
@@ -375,7 +381,7 @@ class PlannedWork:
             limits=self._options.limits,
         )
         return Estimates(
-            combination.apply(values), errors.stds, errors.covariance, errors.is_first_order
+            combination.apply(values), errors.stds, errors.covariance, errors.is_first_order, spent
         )
 
 

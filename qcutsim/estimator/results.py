@@ -75,7 +75,7 @@ def _metadata(outcome: QueryOutcome) -> dict[str, Any]:
         "subexperiments_distinct": accounting.distinct,
         "subexperiments_executed": accounting.executed,
         "shots_asked": accounting.shots_asked,
-        "shots_spent": accounting.shots_spent,
+        "shots_spent": outcome.shots_spent,
         "allocation": accounting.allocation,
         "reconstruction": accounting.reconstruction,
         "reconstruction_work": accounting.reconstruction_work,

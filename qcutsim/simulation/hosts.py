@@ -21,7 +21,8 @@ Call = Callable[[], None]
 class HostInTime:
     """A shared host whose jobs call back when they are done.
 
-    What ends at an instant ends before anything else happens on the host.
+    What ends at an instant ends before anything else happens on the host, but jobs that end
+    together are all told of it before another one ends.
 
     Args:
         env: whose time passes.
@@ -33,12 +34,13 @@ class HostInTime:
         self._station = station
         self._due_s = math.inf
         self._alarm_s = math.inf
+        self._alarm_number = 0
         self._is_telling = False
 
     def enter(self, done: Call, demand_s: float) -> int:
         """A job becomes busy; returns its ticket."""
         now_s = self._env.now
-        if self._due_s == now_s:
+        if self._due_s == now_s and not self._is_telling:
             self.fire()
         ticket = self._station.enter(now_s, done, demand_s)
         self._watch(now_s)
@@ -67,12 +69,13 @@ class HostInTime:
         """An alarm that is set for later than needed is no good, one for earlier is set again."""
         if self._due_s < self._alarm_s:
             self._alarm_s = self._due_s
-            self._env.call_at(self._due_s, self._alarm, self._due_s)
+            self._alarm_number += 1
+            self._env.call_at(self._due_s, self._alarm, self._alarm_number)
 
-    def _alarm(self, at_s: float) -> None:
-        if at_s != self._alarm_s:  # an earlier one was set meanwhile
+    def _alarm(self, number: int) -> None:
+        if number != self._alarm_number:  # an earlier one was set meanwhile
             return
-        self._alarm_s = math.inf
+        at_s, self._alarm_s = self._alarm_s, math.inf
         if at_s == self._due_s:
             self._tell(at_s)
         else:

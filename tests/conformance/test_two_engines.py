@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qcutsim.calibrate import PoolModel, QuantileTable, Sharing, TaskModel, load_profile
@@ -232,6 +232,84 @@ def test_both_engines_agree_to_the_last_bit(policy):
     check()
     if is_speculative:
         assert {f"{mode}: cancelled" for mode in ("none", "sleep_only", "kill")} <= seen
+
+
+def random_block(policy: str, seed: int) -> tuple[Cell, PoolModel, list[QueryDraws]]:
+    """More workers than cores and more queries at once than :func:`queries` makes."""
+    rng = np.random.default_rng(seed)
+    workers = int(rng.integers(1, 14))
+    is_shared = rng.random() >= 0.35
+    host = (int(rng.integers(1, 4)), float(rng.choice([1.0, 0.93, 0.7]))) if is_shared else None
+    speculation = {
+        "quantile": float(rng.choice([1e-6, 0.1, 0.5, 0.75, 0.999999])),
+        "slowdown": float(rng.choice([1.0, 1.1, 1.5, 2.0])),
+        "copies": int(rng.integers(2, 5)),
+        "cap": float(rng.choice([0.01, 0.25, 0.5, 1.0])),
+        "samples": int(rng.choice([1, 2, 3, 5, 50, 512])),
+    }
+    cost = rng.choice(["none", "tied", "any", "big"])
+    slow = None if rng.random() < 0.5 else set(rng.integers(0, 40, 6).tolist())
+
+    def times(count: int, *, is_cost: bool = True) -> list[float]:
+        if is_cost and cost == "none":
+            return [0.0] * count
+        if is_cost and cost == "big":
+            return rng.choice([0.0, 0.5, 1.0, 2.0], count).tolist()
+        if cost == "tied" if is_cost else seed % 2:
+            return rng.choice([0.0, 0.125, 0.25, 0.5, 1.0], count).tolist()
+        scale_s = 0.1 if is_cost else 1.0
+        return (rng.exponential(scale_s, count) * (rng.random(count) < 0.7)).tolist()
+
+    def delays(tasks: int) -> list[float]:
+        amounts = np.array(times(tasks, is_cost=False)) * 5
+        return (amounts * (rng.random(tasks) < 0.3)).tolist()
+
+    def query() -> QueryDraws:
+        tasks = int(rng.integers(1, 16))
+        partition_s, generate_s, reconstruct_s = times(3)
+        return QueryDraws(
+            partition_s=partition_s,
+            generate_s=generate_s,
+            reconstruct_s=reconstruct_s * float(rng.choice([1, 10])),
+            service_s=times(tasks, is_cost=False),
+            collect_cpu_s=times(tasks),
+            collect_latency_s=times(tasks),
+            dispatch_s=times(tasks),
+            start_s=times(tasks),
+            delay_s=Delays(*[delays(tasks) for _ in range(int(rng.integers(1, 4)))], slow=slow),
+            kinds=KINDS,
+            kind_of=tuple(rng.integers(0, len(KINDS), tasks).tolist()),
+        )
+
+    drawn = [query() for _ in range(int(rng.integers(1, 6)))]
+    pool = Pool(
+        kind="processes" if is_shared else "dedicated",
+        workers=workers,
+        cancel=str(rng.choice(["none", "sleep_only", "kill"])),
+        restart_s=float(rng.choice([0.0, 0.25, 0.6, 5.0])),
+    )
+    cell = Cell(
+        workload=Workload(partition_labels="AABB"),
+        pool=pool,
+        policy={"kind": policy, **(speculation if policy == "speculative" else {})},
+    )
+    return cell, pool_of(*(host or (1, 1.0))), drawn
+
+
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None)
+@example(policy="speculative", seed=100072)
+@example(policy="speculative", seed=102891)
+@example(policy="speculative", seed=107262)
+@example(policy="eager", seed=209582)
+@example(policy="longest_first", seed=200689)
+@given(
+    policy=st.sampled_from(["eager", "longest_first", "speculative"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_they_agree_on_blocks_in_which_jobs_end_as_others_begin(policy, seed):
+    """In the examples the order of ends and entries at one instant on a shared host decides."""
+    farm, compiled = both(*random_block(policy, seed))
+    assert compiled == farm
 
 
 @pytest.mark.parametrize("policy", ["eager", "longest_first"])

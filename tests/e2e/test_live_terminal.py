@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -20,9 +21,13 @@ from pathlib import Path
 
 import pytest
 from builders import make_profile, make_scenario, scenario_yaml
+from rich.console import Console
 
-from qcutsim import read_queries
+from qcutsim import load_scenario, read_queries, run_scenario
 from qcutsim.calibrate import save_profile
+from qcutsim.cell import Cell
+from qcutsim.live import LiveRun
+from qcutsim.report.live import run_view
 from qcutsim.stragglers import Stragglers
 
 PATIENCE_S = 60.0
@@ -110,33 +115,59 @@ def assert_cursor_is_shown(text: str) -> None:
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
 
 
-def test_a_run_draws_frames_and_ends_with_its_table():
-    write_scenario(delay_s=0.1)
+SHOWN = (
+    "AABB upstream, 128 shots, 2 threads, eager, stragglers 1",
+    "2 busy, 0 idle, 0 lost",
+    "0: A w2",
+    "of 12 tasks done of the queries in flight",
+    "1 being executed",
+)
+"""What a frame says while the first tasks of a query are delayed."""
+
+
+def test_a_run_draws_frames_until_ctrl_c_ends_it_and_shows_the_cursor():
+    """It stands still while it is watched, however long a frame takes to be drawn."""
+    write_scenario(delay_s=600.0)
+    with on_terminal(RUN) as terminal:
+        terminal.read_until(
+            lambda text: text.count("handmade: ") > 3 and all(phrase in text for phrase in SHOWN)
+        )
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        assert terminal.finish() == 130
+    for phrase in SHOWN:
+        assert phrase in terminal.text
+    assert_cursor_is_shown(terminal.text)
+    assert "qcutsim run: interrupted; " in terminal.text
+    assert "Traceback" not in terminal.text
+
+
+def test_a_run_ends_with_its_table():
+    write_scenario(delay_s=0.001)
     with on_terminal(RUN) as terminal:
         assert terminal.finish() == 0
         text = terminal.text
-    frames = text[: text.index("Measured: handmade")]
-    assert frames.count("handmade: ") > 3
-    assert "AABB upstream, 128 shots, 2 threads, eager, warming up" in frames
-    assert "AABB upstream, 128 shots, 2 threads, eager, stragglers 1" in frames
-    assert "2 busy, 0 idle, 0 lost" in frames
-    assert "0: A w2" in frames
-    assert "of 12 tasks done of the queries in flight" in frames
-    assert "1 being executed" in frames
+    assert "handmade: " in text[: text.index("Measured: handmade")]
     assert_cursor_is_shown(text)
     assert text.rindex("wrote out/run.jsonl") > text.rindex(SHOW_CURSOR)
     assert sum(not entry.query.is_cold for entry in read_queries(["out/run.jsonl"])) == 2
 
 
-def test_ctrl_c_ends_a_run_and_shows_the_cursor():
-    write_scenario(delay_s=600.0)
-    with on_terminal(RUN) as terminal:
-        terminal.read_until(lambda text: "2 busy" in text and "stragglers 1" in text)
-        os.killpg(terminal.process.pid, signal.SIGINT)
-        assert terminal.finish() == 130
-    assert_cursor_is_shown(terminal.text)
-    assert "qcutsim run: interrupted; " in terminal.text
-    assert "Traceback" not in terminal.text
+def test_a_run_says_while_it_warms_up():
+    """Frames are drawn as blocks begin, in the thread of the run, which waits."""
+    cells: list[str] = []
+
+    class Watching(LiveRun):
+        def block_began(self, cell: Cell, *, is_cold: bool) -> None:
+            super().block_began(cell, is_cold=is_cold)
+            console = Console(file=io.StringIO(), width=120)
+            with console.capture() as drawn:
+                console.print(run_view(self, "handmade"))
+            cells.append(drawn.get().splitlines()[1].rstrip())
+
+    write_scenario(delay_s=0.001)
+    run_scenario(load_scenario("s.yaml"), "out", observer=Watching(time.monotonic))
+    said = "cell     AABB upstream, 128 shots, 2 threads, eager"
+    assert cells == [f"{said}, warming up", f"{said}, stragglers 1"]
 
 
 def test_a_simulation_tells_of_its_cells_and_ends_with_its_tables():

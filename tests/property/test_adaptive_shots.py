@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -22,7 +23,9 @@ from sampled import (
 )
 
 from qcutsim.errors import InputError
+from qcutsim.estimator import adaptive, plannedwork
 from qcutsim.estimator.adaptive import LEAST_REST, Stages, neyman
+from qcutsim.estimator.sampling import sample
 
 VARIANCES = st.lists(st.one_of(st.just(0.0), st.floats(1e-12, 1e6)), min_size=1, max_size=60).map(
     np.array
@@ -177,16 +180,44 @@ def test_the_same_seed_gives_the_same_values_however_they_are_computed(options):
         np.testing.assert_allclose(values, others, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("shots", [{"shots": 10}, {"total_shots": 5000}], ids=str)
-def test_as_many_shots_are_spent_as_with_equal_shots(shots):
+@pytest.fixture
+def sampled(monkeypatch):
+    """Counts the shots of everything that is sampled from outcome probabilities."""
+    counts: Counter[str] = Counter()
+
+    def counting(probabilities, shots, generator):
+        frequencies = sample(probabilities, shots, generator)
+        counts["shots"] += round(float((frequencies * shots[..., None]).sum()))
+        return frequencies
+
+    for module in (adaptive, plannedwork):
+        monkeypatch.setattr(module, "sample", counting)
+    return counts
+
+
+@pytest.mark.parametrize("shots", [{"shots": 10}, {"shots": 77}, {"total_shots": 5000}], ids=str)
+def test_as_many_shots_are_sampled_as_with_equal_shots(sampled, shots):
     circuit, observable, values = shifted_pub()
     spent = []
     for allocation in ("uniform", "variance"):
+        sampled.clear()
         with estimator(max_qubits=2, allocation=allocation, seed=1, **shots) as made:
             (result,) = made.run([(circuit, observable, values)]).result()
         assert result.metadata["allocation"] == allocation
-        spent.append(result.metadata["shots_spent"])
+        assert result.metadata["shots_spent"] == sampled["shots"]
+        spent.append(sampled["shots"])
     assert spent[0] == spent[1] > 0
+
+
+def test_shots_that_an_allocation_leaves_are_not_said_to_be_spent(sampled, monkeypatch):
+    def frugal(variances, budget, had):
+        return np.ones_like(neyman(variances, budget, had))
+
+    monkeypatch.setattr(adaptive, "neyman", frugal)
+    with estimator(partition_labels="AABB", allocation="variance", shots=100) as made:
+        (result,) = made.run([(CHAIN, ONE_TERM)]).result()
+    asked, spent = result.metadata["shots_asked"], result.metadata["shots_spent"]
+    assert spent == sampled["shots"] < asked
 
 
 @pytest.mark.parametrize(
