@@ -183,19 +183,19 @@ def _simulate(
 
 
 def _gather(logs: Sequence[Path], out: Path, *, quick: bool) -> Reproduction:
-    """Each question from its own log: what one run measured is compared within it."""
+    """Each question from its own log: times of one run are compared within it."""
     runs, _ = read_query_records(logs)
     of_log = [read_query_records([log])[1] for log in logs]
     growth, ups, downs = (summarise(queries) for queries in of_log)
     _, virtual = read_query_records([out / SIMULATED_NAME])
     study, simulated = read_study(out), summarise(virtual)
-    threads = [query for query in of_log[1] if query.pool == "threads"]
+    threads = [query for own in of_log[:2] for query in own if query.pool == "threads"]
     return Reproduction(
         is_quick=quick,
         runs=tuple(run.run for run in runs),
         machines=tuple(dict.fromkeys(map(_machine, runs))),
         growth=tuple(_growth(growth, study)),
-        shares=tuple(reconstruction_shares(threads or of_log[1])),
+        shares=tuple(reconstruction_shares(threads)),
         speed_ups=tuple(_speed_ups(ups, simulated)),
         slowdowns=tuple(_slowdowns(downs, simulated)),
         mid_circuit=tuple(_mid_circuit(logs[0])),

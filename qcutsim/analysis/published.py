@@ -38,7 +38,8 @@ def reconstruction_shares(queries: Iterable[QueryRecord]) -> list[Reconstruction
         is_plain = query.straggler_probability == 0 and query.policy == "eager"
         if is_plain and query.outcome == "ok" and not query.is_cold and query.cuts > 0:
             groups.setdefault((query.pipeline, query.cuts), []).append(query)
-    return [_share(pipeline, cuts, own) for (pipeline, cuts), own in sorted(groups.items())]
+    in_order = sorted(groups, key=lambda of: (of[0] != "upstream", of))  # the paper's first
+    return [_share(*key, groups[key]) for key in in_order]
 
 
 def _share(pipeline: str, cuts: int, queries: Sequence[QueryRecord]) -> ReconstructionShare:
