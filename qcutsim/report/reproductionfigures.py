@@ -16,6 +16,8 @@ _STYLES = (("#D55E00", "o"), ("#0072B2", "s"), ("#009E73", "^"), ("#CC79A7", "D"
 _SIZE = 3.4
 """Inches of a panel."""
 
+LEGEND_COLUMNS = 4
+
 
 def draw_reproduction(found: Reproduction, folder: Path) -> list[Path]:
     """Write ``rq1.svg``, ``rq2.svg`` and ``rq3.svg``: measured points on simulated lines.
@@ -39,7 +41,7 @@ def _panels(rows: int, columns: int) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "qcutsim"
-    figure = Figure(figsize=(_SIZE * columns + 0.8, _SIZE * rows), layout="constrained")
+    figure = Figure(figsize=(_SIZE * columns + 0.8, _SIZE * rows + 0.6), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
@@ -57,7 +59,7 @@ def _draw_growth(found: Reproduction) -> Any:
         axis.set(title=what, xlabel="cuts", ylabel="seconds", yscale="log")
         axis.set_xticks(sorted({row.cuts for row in found.growth}))
         axis.grid(alpha=0.3)
-    query.legend(frameon=False)
+    _legend(figure)
     return figure
 
 
@@ -74,6 +76,7 @@ def _draw_speed_ups(found: Reproduction) -> Any:
             axis.set_yscale("log", base=2)
             axis.xaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_major_formatter("{x:.3g}")
+    _legend(figure)
     return figure
 
 
@@ -84,6 +87,7 @@ def _slow(found: Reproduction) -> Any:
         rows = [r for r in found.slowdowns if (r.pipeline, r.pool) == (pipeline, pool)]
         _draw_lines(axis, rows, lambda row: row.policy, lambda row: row.straggler_probability)
         axis.set(title=f"{pipeline}, {pool}", xlabel="straggler probability", ylabel="slowdown")
+    _legend(figure)
     return figure
 
 
@@ -112,5 +116,20 @@ def _draw_lines(
                 label=f"{name}, measured",
             )
     axis.grid(alpha=0.3)
-    if names:
-        axis.legend(frameon=False, fontsize=7)
+
+
+def _legend(figure: Any) -> None:
+    """One for all panels, below them: within, it would cover lines."""
+    found: dict[str, Any] = {}
+    for axis in figure.axes:
+        for handle, name in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    if found:
+        figure.legend(
+            found.values(),
+            found,
+            loc="outside lower center",
+            ncols=min(len(found), LEGEND_COLUMNS),
+            frameon=False,
+            fontsize=8,
+        )
