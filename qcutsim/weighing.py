@@ -175,7 +175,11 @@ class Weighing:
                 self.scenario, repetitions=1, replications=self.terms.replications, cells=()
             )
             self._simulations[pipeline] = Simulation(
-                once, self.profiles[pipeline], extrapolate=True, calibration_draws=True
+                once,
+                self.profiles[pipeline],
+                extrapolate=True,
+                calibration_draws=True,
+                fresh_delays=True,
             )
         return self._simulations[pipeline]
 
