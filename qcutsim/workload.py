@@ -119,8 +119,10 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def partitions(self) -> int:
-        """Number of partitions."""
-        return len({c.partition for c in self.classes})
+        """Number of partitions; alike ones of the pipeline ``planned`` share their classes."""
+        if self.pipeline == "upstream":
+            return len({c.partition for c in self.classes})
+        return len(set(self.partition_labels))
 
     def reconstruction_work(self, shots: int) -> int:
         """Work of the strategy; of the per-shot loop coefficients x partitions x shots."""
