@@ -7,6 +7,7 @@ are the shots of speculative copies); the error is that of one query's estimate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from qcutsim.analysis import (
+    FEWEST_REPLICATIONS,
     Attribution,
     Targets,
     attribute,
@@ -100,12 +102,12 @@ def search_settings(
     Args:
         scenario: the question; what it sweeps narrows the search.
         profiles: one for each pipeline to consider.
-        targets: what the setting is to stay within.
+        targets: what the setting is to stay within, each above 0.
         prices: of workers and shots.
         max_qubits: of the largest partition; by default any.
         workers: pool sizes.
         speed: of the workers, 1 for those that were calibrated; others can only be simulated.
-        replications: of each setting; 10 or more give intervals.
+        replications: of each setting; 10 or more give intervals, which a deadline needs.
         extrapolate: also judge what lies outside the calibrated range.
         expected_errors: errors of the pipeline ``planned`` from exact outcome distributions;
             needs the extra ``real``.
@@ -122,6 +124,8 @@ def search_settings(
         raise InputError(f"--speed {speed:g}: expected 0.001 to 1000, 1 as calibrated")
     if replications < 1:
         raise InputError(f"--replications {replications}: expected at least 1")
+    targets = targets or Targets()
+    _check_targets(targets, replications)
     kinds = dict.fromkeys(kind for profile in profiles for kind in profile.pools)
     choices, others = choices_of(
         scenario,
@@ -138,7 +142,7 @@ def search_settings(
             f"{MOST_SETTINGS:,}; ask for fewer --workers, or sweep what is to be searched"
         )
     terms = Terms(
-        targets=targets or Targets(),
+        targets=targets,
         prices=prices or Prices(),
         replications=replications,
         extrapolate=extrapolate,
@@ -154,6 +158,23 @@ def search_settings(
     )
     left_out = [LeftOut(reason=text, settings=0, what=()) for text in others]
     return recommend(weighing, found, max_qubits=max_qubits, left_out=left_out)
+
+
+def _check_targets(targets: Targets, replications: int) -> None:
+    """Raises ``InputError``: one cannot be met, or cannot be told from so few replications."""
+    limits = {
+        "--deadline": targets.deadline_s,
+        "--budget": targets.budget,
+        "--target-error": targets.error,
+    }
+    for name, limit in limits.items():
+        if limit is not None and not 0 < limit < math.inf:
+            raise InputError(f"{name} {limit:g}: expected a number above 0, or no {name}")
+    if targets.deadline_s is not None and replications < FEWEST_REPLICATIONS:
+        raise InputError(
+            f"--replications {replications}: with a deadline, which 19 in 20 runs are to meet, "
+            f"expected at least {FEWEST_REPLICATIONS}"
+        )
 
 
 def _by_pipeline(profiles: Sequence[CalibrationProfile]) -> dict[str, CalibrationProfile]:
@@ -187,7 +208,7 @@ def recommend(
     scenario, terms = weighing.scenario, weighing.terms
     told = (*left_out, *weighing.told())
     if not settings:
-        reasons = "; ".join(f"{one.reason} ({', '.join(one.what[:3])})" for one in told)
+        reasons = "; ".join(map(_reason, told))
         raise InputError(
             f"{scenario.source or scenario.name}: no setting can be simulated under what was "
             f"given: {reasons}; --extrapolate leaves the calibrated range, --shapes DIR makes "
@@ -211,6 +232,10 @@ def recommend(
         extrapolations=tuple(sorted(weighing.extrapolations)),
         substitutes=tuple(sorted(weighing.substitutes)),
     )
+
+
+def _reason(one: LeftOut) -> str:
+    return f"{one.reason} ({', '.join(one.what[:3])})" if one.what else one.reason
 
 
 def _critical_path(weighing: Weighing, cell: Cell) -> dict[str, float]:

@@ -70,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also judge what lies outside the calibrated range (more cuts, other shots)",
     )
-    add("--replications", type=int, metavar="N", help="of each setting; default 20")
+    add(
+        "--replications",
+        type=int,
+        metavar="N",
+        help="of each setting; default 20, at least 10 with a deadline",
+    )
     add("--seed", type=int, help="replaces the scenario's seed")
     add("-o", "--out", metavar="FILE", help="write the recommended setting as a scenario")
     add("--force", action="store_true", help="replace FILE where it exists")
@@ -127,8 +132,6 @@ def _targets(arguments: argparse.Namespace) -> Targets:
     from qcutsim.quantities import parse_duration_s
 
     deadline = arguments.deadline
-    _refuse_unless_above("--budget", arguments.budget, least=0)
-    _refuse_unless_above("--target-error", arguments.target_error, least=None)
     return Targets(
         deadline_s=None if deadline is None else parse_duration_s(deadline, "--deadline"),
         budget=arguments.budget,
@@ -139,19 +142,15 @@ def _targets(arguments: argparse.Namespace) -> Targets:
 def _prices(arguments: argparse.Namespace) -> Prices:
     from qcutsim.weighing import Prices
 
-    _refuse_unless_above("--price-worker-hour", arguments.price_worker_hour, least=0)
-    _refuse_unless_above("--price-shot", arguments.price_shot, least=0)
+    _refuse_below_zero("--price-worker-hour", arguments.price_worker_hour)
+    _refuse_below_zero("--price-shot", arguments.price_shot)
     return Prices(worker_hour=arguments.price_worker_hour, shot=arguments.price_shot)
 
 
-def _refuse_unless_above(name: str, value: float | None, *, least: float | None) -> None:
-    """``least`` may be met; ``None``: more than 0 it must be."""
+def _refuse_below_zero(name: str, value: float) -> None:
     import math
 
     from qcutsim.errors import InputError
 
-    if value is None:
-        return
-    if not math.isfinite(value) or value < (least or 0) or (least is None and value == 0):
-        allowed = "a number above 0" if least is None else f"a number of at least {least:g}"
-        raise InputError(f"{name} {value:g}: expected {allowed}")
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"{name} {value:g}: expected a number of at least 0")

@@ -189,8 +189,30 @@ def test_a_wrong_question_is_refused(question, planned, options, message):
 
 def test_where_nothing_can_be_simulated_it_is_said_why(question, planned):
     narrow = msgspec.structs.replace(planned, cuts=(1, 2))
-    with pytest.raises(InputError, match=r"no setting can be simulated .* 3 cuts \(calibrated on"):
+    with pytest.raises(
+        InputError, match=r"no setting can be simulated .* 3 cuts \(calibrated on"
+    ) as raised:
         plan(question, narrow, max_qubits=1)
+    assert "()" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (Targets(budget=0.0), "--budget 0: expected a number above 0"),
+        (Targets(deadline_s=-1.0), "--deadline -1: expected a number above 0"),
+        (Targets(error=float("nan")), "--target-error nan: expected a number above 0"),
+    ],
+    ids=["budget", "deadline", "error"],
+)
+def test_a_limit_that_nothing_can_meet_is_refused(question, planned, targets, message):
+    with pytest.raises(InputError, match=message):
+        plan(question, planned, targets=targets)
+
+
+def test_a_deadline_takes_replications_enough_for_an_interval(question, planned):
+    with pytest.raises(InputError, match="--replications 9: with a deadline, .* at least 10"):
+        plan(question, planned, targets=Targets(deadline_s=60.0), replications=9)
 
 
 def test_profiles_are_of_different_pipelines(question, planned):
