@@ -122,7 +122,7 @@ class Weighing:
             cells: each once; what cannot be simulated is left out.
             solve_shots: also with as many shots as meet the target error.
             screens: what another setting beats by far after a few replications (all settings meet
-                the same draws) is left out.
+                the same draws) is left out; not where there is a deadline.
             on_progress: called with (settings simulated, all of them).
 
         Raises:
@@ -133,7 +133,9 @@ class Weighing:
             for one in self._prepared(cell, solve_shots=solve_shots):
                 asked.setdefault(one.cell.key, one)
         jobs = list(asked.values())
-        if screens and self.terms.replications > SCREENED:
+        # A few replications do not tell how late a setting may be.
+        is_told = self.terms.targets.deadline_s is None and self.terms.replications > SCREENED
+        if screens and is_told:
             done = list(self._simulated(jobs, SCREENED, on_progress))
             beaten = clearly_beaten([setting.objectives for _, setting in done])
             for (job, setting), is_beaten in zip(done, beaten, strict=True):

@@ -65,6 +65,19 @@ def test_the_time_is_that_of_all_queries_as_a_simulation_gives_it(question, plan
     assert search.recommended.time_s.estimate == pytest.approx(float(np.median(totals_s)), rel=1e-6)
 
 
+def test_with_a_deadline_no_setting_is_left_out_for_its_median(question, planned):
+    """What is slower in the median and dearer can be the one that is never late."""
+    reasons = {
+        is_due: [one.reason for one in plan(question, planned, targets=targets).left_out]
+        for is_due, targets in ((False, None), (True, Targets(deadline_s=3600.0)))
+    }
+    told = {
+        is_due: any(reason.startswith("another setting beats it") for reason in own)
+        for is_due, own in reasons.items()
+    }
+    assert told == {False: True, True: False}
+
+
 def test_cost_is_what_workers_and_shots_cost(question, planned):
     prices = Prices(worker_hour=3.0, shot=1e-6)
     for setting in plan(question, planned, prices=prices).front:
