@@ -135,7 +135,15 @@ def search_settings(
         workers=workers,
         speed=speed,
     )
-    asked = list(candidates(base_of(scenario), choices, speed=speed, cores=_cores(profiles)))
+    asked = list(
+        candidates(
+            base_of(scenario),
+            choices,
+            speed=speed,
+            cores=_cores(profiles),
+            beside=None if scenario.source is None else scenario.source.parent,
+        )
+    )
     if len(asked) > MOST_SETTINGS:
         raise InputError(
             f"{scenario.source or scenario.name}: {len(asked):,} settings are more than "

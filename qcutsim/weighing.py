@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
 from qcutsim.analysis import STAGES, Interval, Objectives, Targets, interval, nominal_error
 from qcutsim.calibrate import CalibrationProfile
-from qcutsim.cell import Cell
+from qcutsim.cell import Cell, Workload
 from qcutsim.errors import InputError
 from qcutsim.expectederrors import expected_error
 from qcutsim.progress import ProgressCallback, no_progress
@@ -22,7 +22,10 @@ from qcutsim.records import QueryRecord, StepRecord
 from qcutsim.scenario import Scenario
 from qcutsim.shapefolder import with_shape
 from qcutsim.simulation import Simulation, discrepancies, spread
-from qcutsim.workload import WorkloadShape, is_shipped
+from qcutsim.workload import WorkloadShape
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -107,6 +110,7 @@ class Weighing:
     extrapolations: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
     _simulations: dict[str, Simulation] = field(default_factory=dict)
+    _circuits: dict[str, QuantumCircuit] | None = None
 
     def weigh(
         self,
@@ -185,6 +189,14 @@ class Weighing:
             )
         return self._simulations[pipeline]
 
+    def _circuit_of(self, work: Workload) -> QuantumCircuit | None:
+        """Its own; ``None`` where it has a data set."""
+        if self._circuits is None:
+            from qcutsim.learning import load_circuits
+
+            self._circuits = load_circuits(self.scenario)
+        return self._circuits.get(work.title)
+
     def told(self) -> tuple[LeftOut, ...]:
         """What was not judged."""
         return tuple(
@@ -199,12 +211,10 @@ class Weighing:
     def _prepared(self, asked: Cell, *, solve_shots: bool) -> Iterator[_Candidate]:
         """The setting, and it with the shots that meet the target error."""
         work = asked.workload
-        has_shape = work.shape is not None or self.terms.shapes is not None
-        if not has_shape and not is_shipped(work, asked.pool.workers):
-            self._leave("no workload shape is shipped; --shapes DIR makes it", _work_name(asked))
-            return
+        source = self.scenario.source
+        beside = None if source is None else source.parent
         try:
-            cell = with_shape(asked, self.terms.shapes)
+            cell = with_shape(asked, self.terms.shapes, self._circuit_of, beside)
             simulation = self.simulation_of(cell)
             shape, models = simulation.look_up(cell)
             error, rule = self._error(cell, shape)

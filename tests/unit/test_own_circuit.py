@@ -219,7 +219,7 @@ def test_a_shape_is_found_by_its_name_in_a_folder_here_or_beside_the_scenario(
     beside = tmp_path / "beside"
     path = write(beside, text=GHZ, labels="AABB", more="  shape: shapes\n")
     work = only_cell(path).workload
-    with pytest.raises(ProfileError, match="shapes: no such file; .* shape SCENARIO --out shapes"):
+    with pytest.raises(ProfileError, match=r"shapes: no such file; .* shape SCENARIO --out shapes"):
         load_shape(work, 1, beside)
     (beside / "shapes").mkdir()
     with pytest.raises(ProfileError, match=r"ghz|own-.*AABB-ZZZZ.json: no such file; export it"):

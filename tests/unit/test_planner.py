@@ -224,7 +224,7 @@ def test_a_limit_that_nothing_can_meet_is_refused(question, planned, targets, me
 
 
 def test_a_deadline_takes_replications_enough_for_an_interval(question, planned):
-    with pytest.raises(InputError, match="--replications 9: with a deadline, .* at least 10"):
+    with pytest.raises(InputError, match=r"--replications 9: with a deadline, .* at least 10"):
         plan(question, planned, targets=Targets(deadline_s=60.0), replications=9)
 
 
