@@ -109,8 +109,8 @@ def search_settings(
         speed: of the workers, 1 for those that were calibrated; others can only be simulated.
         replications: of each setting; 10 or more give intervals, which a deadline needs.
         extrapolate: also judge what lies outside the calibrated range.
-        expected_errors: errors of the pipeline ``planned`` from exact outcome distributions;
-            needs the extra ``real``.
+        expected_errors: all errors from exact outcome distributions; what has none, as the
+            pipeline ``upstream``, is left out. Needs the extra ``real``.
         shapes: a folder of workload shapes beside those that are shipped; what is missing there
             is made, which needs the extra ``real``.
         on_progress: called with (settings simulated, all of them).

@@ -17,6 +17,7 @@ from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell, Workload
 from qcutsim.errors import InputError
 from qcutsim.expectederrors import expected_error
+from qcutsim.extras import require
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, StepRecord
 from qcutsim.scenario import Scenario
@@ -110,6 +111,7 @@ class Weighing:
     extrapolations: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
     _simulations: dict[str, Simulation] = field(default_factory=dict)
+    _expected: dict[bytes, float | None] = field(default_factory=dict)
     _circuits: dict[str, QuantumCircuit] | None = None
 
     def weigh(
@@ -191,7 +193,10 @@ class Weighing:
 
     def _circuit_of(self, work: Workload) -> QuantumCircuit | None:
         """Its own; ``None`` where it has a data set."""
+        if work.circuit is msgspec.UNSET:
+            return None
         if self._circuits is None:
+            require("qiskit", "qiskit_aer", "qiskit_addon_cutting")
             from qcutsim.learning import load_circuits
 
             self._circuits = load_circuits(self.scenario)
@@ -217,7 +222,7 @@ class Weighing:
             cell = with_shape(asked, self.terms.shapes, self._circuit_of, beside)
             simulation = self.simulation_of(cell)
             shape, models = simulation.look_up(cell)
-            error, rule = self._error(cell, shape)
+            error = self._error(work, shape)
         except InputError as error_:
             self._leave(str(error_), _work_name(asked))
             return
@@ -226,7 +231,7 @@ class Weighing:
         if self.terms.extrapolate or not models.extrapolations:
             self.extrapolations.update(models.extrapolations)
             self.substitutes.update(models.substitutes)
-            yield _Candidate(simulation, cell, shape, error, rule, bool(models.extrapolations))
+            yield _Candidate(simulation, cell, shape, error, bool(models.extrapolations))
         target = self.terms.targets.error
         if not solve_shots or target is None:
             return
@@ -240,20 +245,30 @@ class Weighing:
             further = msgspec.structs.replace(asked, workload=changed)
             yield from self._prepared(further, solve_shots=False)
 
-    def _error(self, cell: Cell, shape: WorkloadShape) -> tuple[float, ErrorRule]:
-        work = cell.workload
-        if self.terms.expected_errors:
-            bare = msgspec.structs.replace(work, shape=None, reconstruction=None, chunk=None)
-            expected = expected_error(bare, self.scenario.seed)
-            if expected is not None:
-                return expected, "expected"
-        nominal = nominal_error(
-            cuts=shape.cuts,
-            coefficients=shape.coefficients,
-            partitions=shape.partitions,
-            shots=shape.subexperiments * work.shots,
-        )
-        return nominal, "nominal"
+    def _error(self, work: Workload, shape: WorkloadShape) -> float:
+        """By the search's one rule: a nominal error and an expected one do not compare.
+
+        Raises:
+            InputError: it is not known.
+        """
+        if not self.terms.expected_errors:
+            return nominal_error(
+                cuts=shape.cuts,
+                coefficients=shape.coefficients,
+                partitions=shape.partitions,
+                shots=shape.subexperiments * work.shots,
+            )
+        bare = msgspec.structs.replace(work, shape=None, reconstruction=None, chunk=None)
+        key = msgspec.json.encode(bare)
+        if key not in self._expected:
+            circuit = self._circuit_of(work)
+            self._expected[key] = expected_error(bare, self.scenario.seed, circuit)
+        expected = self._expected[key]
+        if expected is None:
+            is_planned = work.pipeline == "planned"
+            of = "so many subexperiments" if is_planned else f"the pipeline {work.pipeline!r}"
+            raise InputError(f"--expected-errors are not worked out for {of}")
+        return expected
 
     def _setting(self, job: _Candidate, ran: _Ran) -> Setting:
         cell, prices = job.cell, self.terms.prices
@@ -272,7 +287,7 @@ class Weighing:
             total_shots=shots,
             time_s=time_s,
             objectives=Objectives(time_s=middle_s, late_s=late_s, cost=cost, error=job.error),
-            error_rule=job.error_rule,
+            error_rule="expected" if self.terms.expected_errors else "nominal",
             stage_shares=ran.stage_shares,
             is_extrapolated=job.is_extrapolated,
         )
@@ -298,7 +313,6 @@ class _Candidate:
     cell: Cell
     shape: WorkloadShape
     error: float
-    error_rule: ErrorRule
     is_extrapolated: bool
 
 

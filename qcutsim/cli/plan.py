@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--expected-errors",
         action="store_true",
-        help="errors of the pipeline 'planned' from exact outcome distributions, not nominal ones "
-        "(needs the extra 'real')",
+        help="errors from exact outcome distributions, not nominal ones, which are several times "
+        "larger; leaves out what has none, as the pipeline 'upstream' (needs the extra 'real')",
     )
     add(
         "--shapes",

@@ -1,14 +1,19 @@
-"""Plans of circuits of one's own: their shapes are found or made, and their errors are theirs."""
+"""Plans of circuits of one's own, whose shapes are found or made, and expected errors."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from circuitscenarios import GHZ, write
 
 from qcutsim.calibrate import CalibrationProfile, load_profile
+from qcutsim.cell import Workload
+from qcutsim.estimator import DistributedEstimator
 from qcutsim.estimator.shapes import export_shapes
+from qcutsim.expectederrors import expected_error
+from qcutsim.learning import bind_model, load_iris_angles, random_weights
 from qcutsim.planner import Search, scenario_text, search_settings
 from qcutsim.scenario import Scenario, load_scenario
 from qcutsim.study import simulate_scenario
@@ -57,3 +62,67 @@ def test_what_a_folder_of_shapes_holds_is_judged(tmp_path, planned):
     without = [one for one in search.left_out if one.reason.startswith("no workload shape")]
     named = {what.split()[2] for one in without for what in one.what if "chunk 2" in what}
     assert named == {"tree", "vectorised"}
+
+
+NO_SPREAD = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[4];\nx q[0];\n'
+"""Measures the same in each shot."""
+
+ALL_SPREAD = NO_SPREAD + "h q[1];\n"
+"""The parity of all qubits is a fair coin."""
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [(NO_SPREAD, 0.0), (ALL_SPREAD, 200**-0.5)], ids=["none", "coin"]
+)
+def test_the_expected_error_is_that_of_the_circuit(tmp_path, planned, text, error):
+    """Uncut, at 200 shots: the deviation of a coin is 1."""
+    more = "  pipeline: planned\n  chunk: 2\n"
+    path = write(tmp_path, text=text, labels="AAAA", more=more)
+    shapes = tmp_path / "shapes"
+    search = plan(load_scenario(path), planned, shapes=shapes, expected_errors=True)
+    assert search.recommended.error_rule == "expected"
+    assert search.recommended.objectives.error == pytest.approx(error, abs=1e-9)
+
+
+def test_the_error_of_a_circuit_that_is_not_there_is_not_that_of_iris():
+    own = Workload(circuit="math:sqrt", partition_labels="AABB", pipeline="planned")
+    with pytest.raises(ValueError, match=r"the circuit sqrt-.* was not given"):
+        expected_error(own, 3)
+
+
+def test_the_expected_error_is_that_of_the_allocation():
+    """Of what real runs of other samples report; evenly spread it is another one by far."""
+    work = {"partition_labels": "ABBC", "pipeline": "planned", "shots": 256}
+    angles, weights = load_iris_angles().angles, random_weights(4, 3)
+    measured = {}
+    for allocation in ("uniform", "variance"):
+        with DistributedEstimator(
+            partition_labels="ABBC", shots=256, allocation=allocation, pool="inline", seed=3
+        ) as estimator:
+            pubs = [(bind_model(angles[sample], weights), "ZZZZ") for sample in range(0, 100, 4)]
+            results = estimator.run(pubs).result()
+        rms = float(np.sqrt(np.mean([result.data.stds**2 for result in results])))
+        expected = expected_error(Workload(**work, allocation=allocation), 3)
+        measured[allocation] = rms
+        assert expected == pytest.approx(rms, rel=0.15)
+    assert measured["uniform"] > 1.3 * measured["variance"]
+
+
+def test_errors_of_one_search_are_of_one_rule(tmp_path, planned):
+    """A nominal error is several times an expected one: what has only that is left out."""
+    upstream = load_profile(ROOT / "calibration" / "iris-upstream.json")
+    text = "name: a\nworkload: {partition_labels: AABB, pipeline: planned, chunk: 2}\n"
+    (tmp_path / "s.yaml").write_text(text)
+    scenario = load_scenario(tmp_path / "s.yaml")
+
+    def search(**options: object) -> Search:
+        given = {"workers": [1], "replications": 1, "max_qubits": 2} | options
+        return search_settings(scenario, [planned, upstream], **given)  # type: ignore[arg-type]
+
+    expected, nominal = search(expected_errors=True), search()
+    assert {setting.error_rule for setting in expected.front} == {"expected"}
+    (left,) = [one for one in expected.left_out if one.reason.startswith("--expected-errors")]
+    assert left.reason == "--expected-errors are not worked out for the pipeline 'upstream'"
+    assert all(" upstream " in what for what in left.what)
+    assert left.settings > 0
+    assert {setting.error_rule for setting in nominal.front} == {"nominal"}
