@@ -165,7 +165,7 @@ def choices_of(
         own_chunk.insert(0, base.workload.chunk)  # of the shape, where none is said
     possible = []
     for kind in swept_kinds or kinds:
-        reason = _pool_refusal(base.pool, kind, speed)
+        reason = _pool_refusal(base, kind, speed)
         left_out += [] if reason is None else [f"pools of kind {kind}: {reason}"]
         possible += [kind] if reason is None else []
     if not possible:
@@ -276,6 +276,7 @@ def candidates(
                 reconstruction=reconstruction,
                 chunk=chunk,
                 shots=shots,
+                allocation=msgspec.UNSET if pipeline == "upstream" else base.workload.allocation,
                 shape=_own_shape(base, (labels, pipeline, reconstruction, chunk), beside),
             )
             for kind, size in itertools.product(choices.kinds, choices.workers):
@@ -302,12 +303,15 @@ def _own_shape(
     return work.shape if own == of else None
 
 
-def _pool_refusal(base: Pool, kind: str, speed: float) -> str | None:
-    is_remote = base.hosts is not msgspec.UNSET or base.failures is not msgspec.UNSET
+def _pool_refusal(base: Cell, kind: str, speed: float) -> str | None:
+    pool = base.pool
+    is_remote = pool.hosts is not msgspec.UNSET or pool.failures is not msgspec.UNSET
     if (is_remote or speed != 1) and kind not in ("processes", "dedicated"):
         return "its workers are this process, so that hosts, failures and a speed do not apply"
-    if base.cancel is not None and base.cancel not in CANCEL_MODES[kind]:
-        return f"cannot cancel by {base.cancel!r}"
+    if pool.cancel is not None and pool.cancel not in CANCEL_MODES[kind]:
+        return f"cannot cancel by {pool.cancel!r}"
+    if kind == "inline" and base.timeout_s is not None:
+        return "cannot give a task up, as timeout_s asks"
     return None
 
 

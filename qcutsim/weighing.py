@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
+from qcutsim.allocationchecks import allocation_problems
 from qcutsim.analysis import STAGES, Interval, Objectives, Targets, interval, nominal_error
 from qcutsim.calibrate import CalibrationProfile
 from qcutsim.cell import Cell, Workload
@@ -23,7 +24,7 @@ from qcutsim.records import QueryRecord, StepRecord
 from qcutsim.scenario import Scenario
 from qcutsim.shapefolder import with_shape
 from qcutsim.simulation import Simulation, discrepancies, spread
-from qcutsim.workload import WorkloadShape
+from qcutsim.workload import LEAST_ALLOCATED_SHOTS, WorkloadShape
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -40,6 +41,10 @@ CLEARLY = 1.5
 
 MOST_SHOTS = 10**7
 """Of a subexperiment, as scenarios take them."""
+
+
+MOST_ROUNDS = 8
+"""In which the shots that meet a target error are looked for."""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +221,9 @@ class Weighing:
     def _prepared(self, asked: Cell, *, solve_shots: bool) -> Iterator[_Candidate]:
         """The setting, and it with the shots that meet the target error."""
         work = asked.workload
+        for name, problem in allocation_problems(work):
+            self._leave(f"workload.{name}: {problem}", _work_name(asked))
+            return
         source = self.scenario.source
         beside = None if source is None else source.parent
         try:
@@ -235,8 +243,8 @@ class Weighing:
         target = self.terms.targets.error
         if not solve_shots or target is None:
             return
-        shots = shots_for(work.shots, error, target)
-        if shots > MOST_SHOTS:
+        shots = self._shots_within(target, work, shape, error)
+        if shots is None:
             self._leave(
                 f"takes more than {MOST_SHOTS:,} shots to meet the target error", _work_name(asked)
             )
@@ -244,6 +252,25 @@ class Weighing:
             changed = msgspec.structs.replace(work, shots=shots)
             further = msgspec.structs.replace(asked, workload=changed)
             yield from self._prepared(further, solve_shots=False)
+
+    def _shots_within(
+        self, target: float, work: Workload, shape: WorkloadShape, error: float
+    ) -> int | None:
+        """Few shots at which the error, which is ``error`` at the workload's own, is within a
+        target; ``None``: they are more than :data:`MOST_SHOTS`.
+
+        An expected error falls faster than 1 / sqrt(shots), so it is worked out anew at those
+        found.
+        """
+        least = LEAST_ALLOCATED_SHOTS if work.shot_allocation == "variance" else 1
+        errors = {work.shots: error}
+        for _ in range(MOST_ROUNDS):
+            shots = min(max(least, shots_for(work.shots, errors[work.shots], target)), MOST_SHOTS)
+            if shots in errors:
+                break
+            work = msgspec.structs.replace(work, shots=shots)
+            errors[shots] = self._error(work, shape)
+        return min((shots for shots, own in errors.items() if own <= target), default=None)
 
     def _error(self, work: Workload, shape: WorkloadShape) -> float:
         """By the search's one rule: a nominal error and an expected one do not compare.

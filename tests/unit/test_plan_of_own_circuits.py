@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from circuitscenarios import GHZ, write
 
+from qcutsim.analysis import Targets
 from qcutsim.calibrate import CalibrationProfile, load_profile
-from qcutsim.cell import Workload
+from qcutsim.cell import Cell, Workload
 from qcutsim.estimator import DistributedEstimator
 from qcutsim.estimator.shapes import export_shapes
 from qcutsim.expectederrors import expected_error
@@ -17,6 +19,7 @@ from qcutsim.learning import bind_model, load_iris_angles, random_weights
 from qcutsim.planner import Search, scenario_text, search_settings
 from qcutsim.scenario import Scenario, load_scenario
 from qcutsim.study import simulate_scenario
+from qcutsim.weighing import Terms, Weighing
 from qcutsim.workload import load_shape
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +109,26 @@ def test_the_expected_error_is_that_of_the_allocation():
         measured[allocation] = rms
         assert expected == pytest.approx(rms, rel=0.15)
     assert measured["uniform"] > 1.3 * measured["variance"]
+
+
+@pytest.mark.parametrize("labels", ["AABB", "ABBC", "ABCD"])
+@pytest.mark.parametrize("times", [0.2, 3.0, 10.0])
+def test_the_shots_for_a_target_meet_it_and_are_few(planned, labels, times):
+    """Two cuts and more have terms of higher order in 1 / shots. A quarter fewer do not do, in
+    which is how shots are rounded."""
+    work = Workload(partition_labels=labels, pipeline="planned", chunk=2)
+    target = times * (expected_error(work, 3) or 0.0)
+    terms = Terms(
+        targets=Targets(error=target), replications=1, extrapolate=True, expected_errors=True
+    )
+    cell = Cell(workload=work)
+    weighing = Weighing(Scenario("a", 3, 1, 1, (cell,)), {"planned": planned}, terms)
+    *_, solved = weighing.weigh([cell], solve_shots=True)
+    shots = solved.cell.workload.shots
+    assert shots != 1024
+    assert solved.objectives.error <= target
+    fewer = msgspec.structs.replace(work, shots=int(0.75 * shots))
+    assert (expected_error(fewer, 3) or 0.0) > target
 
 
 def test_errors_of_one_search_are_of_one_rule(tmp_path, planned):

@@ -159,6 +159,33 @@ def test_a_recommended_scenario_on_faster_workers_can_only_be_simulated(
     )
 
 
+def test_what_the_allocation_does_not_go_with_is_named(question, planned, tmp_path):
+    text = TEXT.replace("chunk: 2", "chunk: 2, allocation: variance")
+    (cell,) = load(tmp_path, text).cells
+    per_shot = msgspec.structs.replace(cell.workload, reconstruction="per_shot")
+    weighing = Weighing(question, {"planned": planned}, Terms())
+    assert weighing.weigh([msgspec.structs.replace(cell, workload=per_shot)]) == []
+    (left,) = weighing.told()
+    assert left.reason.startswith("workload.allocation: 'variance' weighs shots, which ")
+
+
+def test_with_an_allocation_a_target_takes_shots_enough_for_it(planned, tmp_path):
+    text = TEXT.replace("chunk: 2", "chunk: 2, allocation: variance")
+    target = Targets(error=1.0)  # which two shots meet
+    (cell,) = load(tmp_path, text).cells
+    terms = Terms(targets=target, replications=1, extrapolate=True)
+    weighing = Weighing(load(tmp_path, text), {"planned": planned}, terms)
+    _, solved = weighing.weigh([cell], solve_shots=True)
+    assert solved.cell.workload.shots == 10
+
+
+def test_an_inline_pool_is_left_out_where_tasks_are_to_be_given_up(tmp_path):
+    scenario = load(tmp_path, f"{TEXT}timeout_s: 60\n")
+    choices, left_out = choices_of(scenario, ["planned"], ["inline", "threads"])
+    assert choices.kinds == ("threads",)
+    assert "pools of kind inline: cannot give a task up, as timeout_s asks" in left_out
+
+
 def test_why_adds_up(question, planned):
     search = plan(question, planned)
     assert sum(search.critical_path.values()) == pytest.approx(1, abs=1e-3)
