@@ -24,7 +24,7 @@ from qcutsim.analysis import (
     pareto_front,
 )
 from qcutsim.calibrate import CalibrationProfile
-from qcutsim.cell import Cell
+from qcutsim.cell import Cell, is_entry_point
 from qcutsim.errors import InputError
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, TaskRecord
@@ -310,11 +310,20 @@ def _shown(setting: Setting) -> str:
     )
 
 
-def scenario_data(search: Search) -> dict[str, Any]:
-    """The recommended setting as the values of a scenario file; defaults are left out."""
+def scenario_data(search: Search, way: Path = Path()) -> dict[str, Any]:
+    """The recommended setting as the values of a scenario file; defaults are left out.
+
+    Args:
+        search: recommends it.
+        way: from the folder of that file to the one of the scenario that was asked, beside which
+            its own circuit stands.
+    """
     cell = search.recommended.cell
     usual = msgspec.to_builtins(Cell(workload=cell.workload))
     plain = msgspec.to_builtins(cell)
+    circuit = cell.workload.circuit
+    if circuit is not msgspec.UNSET and not is_entry_point(circuit):
+        plain["workload"]["circuit"] = str(way / circuit)
     chosen = ("workload", "pool", "policy")
     others = [name for name in plain if name not in chosen and plain[name] != usual.get(name)]
     return {
@@ -330,10 +339,12 @@ def _without_none(value: Any) -> Any:
     return [_without_none(of) for of in value] if isinstance(value, list | tuple) else value
 
 
-def scenario_text(search: Search, comments: Sequence[str] = ()) -> str:
-    """A scenario file of the recommended setting, opened by comments."""
+def scenario_text(search: Search, comments: Sequence[str] = (), way: Path = Path()) -> str:
+    """A scenario file of the recommended setting, opened by comments; see :func:`scenario_data`."""
     import yaml
 
     head = "".join(f"# {line}\n" for text in comments for line in text.splitlines())
-    body = yaml.safe_dump(scenario_data(search), sort_keys=False, default_flow_style=None, width=96)
+    body = yaml.safe_dump(
+        scenario_data(search, way), sort_keys=False, default_flow_style=None, width=96
+    )
     return head + str(body)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from circuitscenarios import GHZ, write
 
 from qcutsim.cli import main
 from qcutsim.scenario import load_scenario
@@ -121,3 +122,14 @@ def test_a_folder_of_shapes_holds_what_is_not_shipped(capsys):
     assert found["recommended"]["error_rule"] == "expected"
     assert found["cutting"].startswith("Uncut, the circuit fits on a device of 4 qubits and takes ")
     assert not any("no workload shape" in one["reason"] for one in found["left_out"])
+
+
+def test_the_answer_finds_the_circuit_from_another_folder():
+    more = "  pipeline: planned\n  chunk: 2\n"
+    write(Path("asked"), text=GHZ, labels="AABB", more=more)
+    Path("answers").mkdir()
+    asked = ["plan", "asked/s.yaml", "--profile", "profile.json", "--extrapolate"]
+    few = ["--workers", "1", "--replications", "1", "--max-qubits", "2"]
+    assert main([*asked, *few, "--shapes", "shapes", "-o", "answers/r.yaml"]) == 0
+    simulate = ["simulate", "answers/r.yaml", "--profile", "profile.json", "--extrapolate"]
+    assert main([*simulate, "--out", "simulated"]) == 0
