@@ -7,6 +7,7 @@ are the shots of speculative copies); the error is that of one query's estimate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from qcutsim.analysis import (
+    FEWEST_REPLICATIONS,
     Attribution,
     Targets,
     attribute,
@@ -22,7 +24,7 @@ from qcutsim.analysis import (
     pareto_front,
 )
 from qcutsim.calibrate import CalibrationProfile
-from qcutsim.cell import Cell
+from qcutsim.cell import Cell, is_entry_point
 from qcutsim.errors import InputError
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, TaskRecord
@@ -100,15 +102,15 @@ def search_settings(
     Args:
         scenario: the question; what it sweeps narrows the search.
         profiles: one for each pipeline to consider.
-        targets: what the setting is to stay within.
+        targets: what the setting is to stay within, each above 0.
         prices: of workers and shots.
         max_qubits: of the largest partition; by default any.
         workers: pool sizes.
         speed: of the workers, 1 for those that were calibrated; others can only be simulated.
-        replications: of each setting; 10 or more give intervals.
+        replications: of each setting; 10 or more give intervals, which a deadline needs.
         extrapolate: also judge what lies outside the calibrated range.
-        expected_errors: errors of the pipeline ``planned`` from exact outcome distributions;
-            needs the extra ``real``.
+        expected_errors: all errors from exact outcome distributions; what has none, as the
+            pipeline ``upstream``, is left out. Needs the extra ``real``.
         shapes: a folder of workload shapes beside those that are shipped; what is missing there
             is made, which needs the extra ``real``.
         on_progress: called with (settings simulated, all of them).
@@ -122,6 +124,8 @@ def search_settings(
         raise InputError(f"--speed {speed:g}: expected 0.001 to 1000, 1 as calibrated")
     if replications < 1:
         raise InputError(f"--replications {replications}: expected at least 1")
+    targets = targets or Targets()
+    _check_targets(targets, replications)
     kinds = dict.fromkeys(kind for profile in profiles for kind in profile.pools)
     choices, others = choices_of(
         scenario,
@@ -131,14 +135,22 @@ def search_settings(
         workers=workers,
         speed=speed,
     )
-    asked = list(candidates(base_of(scenario), choices, speed=speed, cores=_cores(profiles)))
+    asked = list(
+        candidates(
+            base_of(scenario),
+            choices,
+            speed=speed,
+            cores=_cores(profiles),
+            beside=None if scenario.source is None else scenario.source.parent,
+        )
+    )
     if len(asked) > MOST_SETTINGS:
         raise InputError(
             f"{scenario.source or scenario.name}: {len(asked):,} settings are more than "
             f"{MOST_SETTINGS:,}; ask for fewer --workers, or sweep what is to be searched"
         )
     terms = Terms(
-        targets=targets or Targets(),
+        targets=targets,
         prices=prices or Prices(),
         replications=replications,
         extrapolate=extrapolate,
@@ -154,6 +166,23 @@ def search_settings(
     )
     left_out = [LeftOut(reason=text, settings=0, what=()) for text in others]
     return recommend(weighing, found, max_qubits=max_qubits, left_out=left_out)
+
+
+def _check_targets(targets: Targets, replications: int) -> None:
+    """Raises ``InputError``: one cannot be met, or cannot be told from so few replications."""
+    limits = {
+        "--deadline": targets.deadline_s,
+        "--budget": targets.budget,
+        "--target-error": targets.error,
+    }
+    for name, limit in limits.items():
+        if limit is not None and not 0 < limit < math.inf:
+            raise InputError(f"{name} {limit:g}: expected a number above 0, or no {name}")
+    if targets.deadline_s is not None and replications < FEWEST_REPLICATIONS:
+        raise InputError(
+            f"--replications {replications}: with a deadline, which 19 in 20 runs are to meet, "
+            f"expected at least {FEWEST_REPLICATIONS}"
+        )
 
 
 def _by_pipeline(profiles: Sequence[CalibrationProfile]) -> dict[str, CalibrationProfile]:
@@ -187,7 +216,7 @@ def recommend(
     scenario, terms = weighing.scenario, weighing.terms
     told = (*left_out, *weighing.told())
     if not settings:
-        reasons = "; ".join(f"{one.reason} ({', '.join(one.what[:3])})" for one in told)
+        reasons = "; ".join(map(_reason, told))
         raise InputError(
             f"{scenario.source or scenario.name}: no setting can be simulated under what was "
             f"given: {reasons}; --extrapolate leaves the calibrated range, --shapes DIR makes "
@@ -211,6 +240,10 @@ def recommend(
         extrapolations=tuple(sorted(weighing.extrapolations)),
         substitutes=tuple(sorted(weighing.substitutes)),
     )
+
+
+def _reason(one: LeftOut) -> str:
+    return f"{one.reason} ({', '.join(one.what[:3])})" if one.what else one.reason
 
 
 def _critical_path(weighing: Weighing, cell: Cell) -> dict[str, float]:
@@ -277,11 +310,20 @@ def _shown(setting: Setting) -> str:
     )
 
 
-def scenario_data(search: Search) -> dict[str, Any]:
-    """The recommended setting as the values of a scenario file; defaults are left out."""
+def scenario_data(search: Search, way: Path = Path()) -> dict[str, Any]:
+    """The recommended setting as the values of a scenario file; defaults are left out.
+
+    Args:
+        search: recommends it.
+        way: from the folder of that file to the one of the scenario that was asked, beside which
+            its own circuit stands.
+    """
     cell = search.recommended.cell
     usual = msgspec.to_builtins(Cell(workload=cell.workload))
     plain = msgspec.to_builtins(cell)
+    circuit = cell.workload.circuit
+    if circuit is not msgspec.UNSET and not is_entry_point(circuit):
+        plain["workload"]["circuit"] = str(way / circuit)
     chosen = ("workload", "pool", "policy")
     others = [name for name in plain if name not in chosen and plain[name] != usual.get(name)]
     return {
@@ -297,10 +339,12 @@ def _without_none(value: Any) -> Any:
     return [_without_none(of) for of in value] if isinstance(value, list | tuple) else value
 
 
-def scenario_text(search: Search, comments: Sequence[str] = ()) -> str:
-    """A scenario file of the recommended setting, opened by comments."""
+def scenario_text(search: Search, comments: Sequence[str] = (), way: Path = Path()) -> str:
+    """A scenario file of the recommended setting, opened by comments; see :func:`scenario_data`."""
     import yaml
 
     head = "".join(f"# {line}\n" for text in comments for line in text.splitlines())
-    body = yaml.safe_dump(scenario_data(search), sort_keys=False, default_flow_style=None, width=96)
+    body = yaml.safe_dump(
+        scenario_data(search, way), sort_keys=False, default_flow_style=None, width=96
+    )
     return head + str(body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from qcutsim.cell import Cell, Host, Pool
 from qcutsim.dispatch import CANCEL_MODES, policy_config, policy_kinds
 from qcutsim.errors import InputError, ScenarioError
 from qcutsim.scenario import Scenario
+from qcutsim.workload import DEFAULT_RECONSTRUCTION, shape_path
 
 RECONSTRUCTIONS = ("contracted", "incremental", "tree", "vectorised")
 """Of the pipeline ``planned``. ``tree`` joins on the workers, the others on the coordinator."""
@@ -158,10 +160,12 @@ def choices_of(
         if workers:
             left_out.append("other numbers of workers: the scenario's pool.hosts say how many")
     shots = _swept(cells, lambda cell: cell.workload.shots) or [base.workload.shots]
-    own_chunk = [base.workload.chunk] if base.workload.chunk else list(CHUNKS)
+    own_chunk: list[int | None] = list(CHUNKS) if base.workload.chunk is None else []
+    if base.workload.chunk is not None or base.workload.shape is not None:
+        own_chunk.insert(0, base.workload.chunk)  # of the shape, where none is said
     possible = []
     for kind in swept_kinds or kinds:
-        reason = _pool_refusal(base.pool, kind, speed)
+        reason = _pool_refusal(base, kind, speed)
         left_out += [] if reason is None else [f"pools of kind {kind}: {reason}"]
         possible += [kind] if reason is None else []
     if not possible:
@@ -244,7 +248,14 @@ def _policies(cells: Sequence[Cell]) -> tuple[tuple[dict[str, Any], ...], list[s
     return tuple(found), left_out
 
 
-def candidates(base: Cell, choices: Choices, *, speed: float, cores: int | None) -> Iterator[Cell]:
+def candidates(
+    base: Cell,
+    choices: Choices,
+    *,
+    speed: float,
+    cores: int | None,
+    beside: Path | None = None,
+) -> Iterator[Cell]:
     """Every setting that can be asked for, the scenario's own values first.
 
     Args:
@@ -252,6 +263,7 @@ def candidates(base: Cell, choices: Choices, *, speed: float, cores: int | None)
         choices: what the rest is chosen from.
         speed: of the workers, 1 for those that were calibrated.
         cores: that processes share.
+        beside: the scenario's folder, which the shapes that it names may stand in.
     """
     for labels, (pipeline, reconstruction), shots in itertools.product(
         choices.labels, choices.strategies, choices.shots
@@ -264,7 +276,8 @@ def candidates(base: Cell, choices: Choices, *, speed: float, cores: int | None)
                 reconstruction=reconstruction,
                 chunk=chunk,
                 shots=shots,
-                shape=_own_shape(base, labels, pipeline, reconstruction, chunk),
+                allocation=msgspec.UNSET if pipeline == "upstream" else base.workload.allocation,
+                shape=_own_shape(base, (labels, pipeline, reconstruction, chunk), beside),
             )
             for kind, size in itertools.product(choices.kinds, choices.workers):
                 if kind == "inline" and size > 1:  # it is its caller
@@ -275,20 +288,30 @@ def candidates(base: Cell, choices: Choices, *, speed: float, cores: int | None)
 
 
 def _own_shape(
-    base: Cell, labels: str, pipeline: str, reconstruction: str | None, chunk: int | None
+    base: Cell, of: tuple[str, str, str | None, int | None], beside: Path | None
 ) -> str | None:
-    """The scenario's own shape file, for the workload that it was made for."""
+    """The scenario's own folder of shapes, or its file, for the workload that it was made for.
+
+    ``of`` has labels, pipeline, reconstruction and chunk.
+    """
     work = base.workload
-    asked = (work.partition_labels, work.pipeline, work.reconstruction, work.chunk)
-    return work.shape if asked == (labels, pipeline, reconstruction, chunk) else None
+    if work.shape is None or shape_path(work.shape, beside).is_dir():
+        return work.shape
+    default = DEFAULT_RECONSTRUCTION if work.pipeline == "planned" else None
+    reconstruction = work.reconstruction or default
+    own = (work.partition_labels, work.pipeline, reconstruction, work.chunk)
+    return work.shape if own == of else None
 
 
-def _pool_refusal(base: Pool, kind: str, speed: float) -> str | None:
-    is_remote = base.hosts is not msgspec.UNSET or base.failures is not msgspec.UNSET
+def _pool_refusal(base: Cell, kind: str, speed: float) -> str | None:
+    pool = base.pool
+    is_remote = pool.hosts is not msgspec.UNSET or pool.failures is not msgspec.UNSET
     if (is_remote or speed != 1) and kind not in ("processes", "dedicated"):
         return "its workers are this process, so that hosts, failures and a speed do not apply"
-    if base.cancel is not None and base.cancel not in CANCEL_MODES[kind]:
-        return f"cannot cancel by {base.cancel!r}"
+    if pool.cancel is not None and pool.cancel not in CANCEL_MODES[kind]:
+        return f"cannot cancel by {pool.cancel!r}"
+    if kind == "inline" and base.timeout_s is not None:
+        return "cannot give a task up, as timeout_s asks"
     return None
 
 

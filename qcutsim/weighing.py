@@ -7,22 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
+from qcutsim.allocationchecks import allocation_problems
 from qcutsim.analysis import STAGES, Interval, Objectives, Targets, interval, nominal_error
 from qcutsim.calibrate import CalibrationProfile
-from qcutsim.cell import Cell
+from qcutsim.cell import Cell, Workload
 from qcutsim.errors import InputError
 from qcutsim.expectederrors import expected_error
+from qcutsim.extras import require
 from qcutsim.progress import ProgressCallback, no_progress
 from qcutsim.records import QueryRecord, StepRecord
 from qcutsim.scenario import Scenario
 from qcutsim.shapefolder import with_shape
 from qcutsim.simulation import Simulation, discrepancies, spread
-from qcutsim.workload import WorkloadShape, is_shipped
+from qcutsim.workload import LEAST_ALLOCATED_SHOTS, WorkloadShape
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -36,6 +41,10 @@ CLEARLY = 1.5
 
 MOST_SHOTS = 10**7
 """Of a subexperiment, as scenarios take them."""
+
+
+MOST_ROUNDS = 8
+"""In which the shots that meet a target error are looked for."""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +116,8 @@ class Weighing:
     extrapolations: set[str] = field(default_factory=set)
     substitutes: set[str] = field(default_factory=set)
     _simulations: dict[str, Simulation] = field(default_factory=dict)
+    _expected: dict[bytes, float | None] = field(default_factory=dict)
+    _circuits: dict[str, QuantumCircuit] | None = None
 
     def weigh(
         self,
@@ -122,7 +133,7 @@ class Weighing:
             cells: each once; what cannot be simulated is left out.
             solve_shots: also with as many shots as meet the target error.
             screens: what another setting beats by far after a few replications (all settings meet
-                the same draws) is left out.
+                the same draws) is left out; not where there is a deadline.
             on_progress: called with (settings simulated, all of them).
 
         Raises:
@@ -133,7 +144,9 @@ class Weighing:
             for one in self._prepared(cell, solve_shots=solve_shots):
                 asked.setdefault(one.cell.key, one)
         jobs = list(asked.values())
-        if screens and self.terms.replications > SCREENED:
+        # A few replications do not tell how late a setting may be.
+        is_told = self.terms.targets.deadline_s is None and self.terms.replications > SCREENED
+        if screens and is_told:
             done = list(self._simulated(jobs, SCREENED, on_progress))
             beaten = clearly_beaten([setting.objectives for _, setting in done])
             for (job, setting), is_beaten in zip(done, beaten, strict=True):
@@ -175,9 +188,24 @@ class Weighing:
                 self.scenario, repetitions=1, replications=self.terms.replications, cells=()
             )
             self._simulations[pipeline] = Simulation(
-                once, self.profiles[pipeline], extrapolate=True, calibration_draws=True
+                once,
+                self.profiles[pipeline],
+                extrapolate=True,
+                calibration_draws=True,
+                fresh_delays=True,
             )
         return self._simulations[pipeline]
+
+    def _circuit_of(self, work: Workload) -> QuantumCircuit | None:
+        """Its own; ``None`` where it has a data set."""
+        if work.circuit is msgspec.UNSET:
+            return None
+        if self._circuits is None:
+            require("qiskit", "qiskit_aer", "qiskit_addon_cutting")
+            from qcutsim.learning import load_circuits
+
+            self._circuits = load_circuits(self.scenario)
+        return self._circuits.get(work.title)
 
     def told(self) -> tuple[LeftOut, ...]:
         """What was not judged."""
@@ -193,15 +221,16 @@ class Weighing:
     def _prepared(self, asked: Cell, *, solve_shots: bool) -> Iterator[_Candidate]:
         """The setting, and it with the shots that meet the target error."""
         work = asked.workload
-        has_shape = work.shape is not None or self.terms.shapes is not None
-        if not has_shape and not is_shipped(work, asked.pool.workers):
-            self._leave("no workload shape is shipped; --shapes DIR makes it", _work_name(asked))
+        for name, problem in allocation_problems(work):
+            self._leave(f"workload.{name}: {problem}", _work_name(asked))
             return
+        source = self.scenario.source
+        beside = None if source is None else source.parent
         try:
-            cell = with_shape(asked, self.terms.shapes)
+            cell = with_shape(asked, self.terms.shapes, self._circuit_of, beside)
             simulation = self.simulation_of(cell)
             shape, models = simulation.look_up(cell)
-            error, rule = self._error(cell, shape)
+            error = self._error(work, shape)
         except InputError as error_:
             self._leave(str(error_), _work_name(asked))
             return
@@ -210,12 +239,12 @@ class Weighing:
         if self.terms.extrapolate or not models.extrapolations:
             self.extrapolations.update(models.extrapolations)
             self.substitutes.update(models.substitutes)
-            yield _Candidate(simulation, cell, shape, error, rule, bool(models.extrapolations))
+            yield _Candidate(simulation, cell, shape, error, bool(models.extrapolations))
         target = self.terms.targets.error
         if not solve_shots or target is None:
             return
-        shots = shots_for(work.shots, error, target)
-        if shots > MOST_SHOTS:
+        shots = self._shots_within(target, work, shape, error)
+        if shots is None:
             self._leave(
                 f"takes more than {MOST_SHOTS:,} shots to meet the target error", _work_name(asked)
             )
@@ -224,20 +253,49 @@ class Weighing:
             further = msgspec.structs.replace(asked, workload=changed)
             yield from self._prepared(further, solve_shots=False)
 
-    def _error(self, cell: Cell, shape: WorkloadShape) -> tuple[float, ErrorRule]:
-        work = cell.workload
-        if self.terms.expected_errors:
-            bare = msgspec.structs.replace(work, shape=None, reconstruction=None, chunk=None)
-            expected = expected_error(bare, self.scenario.seed)
-            if expected is not None:
-                return expected, "expected"
-        nominal = nominal_error(
-            cuts=shape.cuts,
-            coefficients=shape.coefficients,
-            partitions=shape.partitions,
-            shots=shape.subexperiments * work.shots,
-        )
-        return nominal, "nominal"
+    def _shots_within(
+        self, target: float, work: Workload, shape: WorkloadShape, error: float
+    ) -> int | None:
+        """Few shots at which the error, which is ``error`` at the workload's own, is within a
+        target; ``None``: they are more than :data:`MOST_SHOTS`.
+
+        An expected error falls faster than 1 / sqrt(shots), so it is worked out anew at those
+        found.
+        """
+        least = LEAST_ALLOCATED_SHOTS if work.shot_allocation == "variance" else 1
+        errors = {work.shots: error}
+        for _ in range(MOST_ROUNDS):
+            shots = min(max(least, shots_for(work.shots, errors[work.shots], target)), MOST_SHOTS)
+            if shots in errors:
+                break
+            work = msgspec.structs.replace(work, shots=shots)
+            errors[shots] = self._error(work, shape)
+        return min((shots for shots, own in errors.items() if own <= target), default=None)
+
+    def _error(self, work: Workload, shape: WorkloadShape) -> float:
+        """By the search's one rule: a nominal error and an expected one do not compare.
+
+        Raises:
+            InputError: it is not known.
+        """
+        if not self.terms.expected_errors:
+            return nominal_error(
+                cuts=shape.cuts,
+                coefficients=shape.coefficients,
+                partitions=shape.partitions,
+                shots=shape.subexperiments * work.shots,
+            )
+        bare = msgspec.structs.replace(work, shape=None, reconstruction=None, chunk=None)
+        key = msgspec.json.encode(bare)
+        if key not in self._expected:
+            circuit = self._circuit_of(work)
+            self._expected[key] = expected_error(bare, self.scenario.seed, circuit)
+        expected = self._expected[key]
+        if expected is None:
+            is_planned = work.pipeline == "planned"
+            of = "so many subexperiments" if is_planned else f"the pipeline {work.pipeline!r}"
+            raise InputError(f"--expected-errors are not worked out for {of}")
+        return expected
 
     def _setting(self, job: _Candidate, ran: _Ran) -> Setting:
         cell, prices = job.cell, self.terms.prices
@@ -256,7 +314,7 @@ class Weighing:
             total_shots=shots,
             time_s=time_s,
             objectives=Objectives(time_s=middle_s, late_s=late_s, cost=cost, error=job.error),
-            error_rule=job.error_rule,
+            error_rule="expected" if self.terms.expected_errors else "nominal",
             stage_shares=ran.stage_shares,
             is_extrapolated=job.is_extrapolated,
         )
@@ -282,7 +340,6 @@ class _Candidate:
     cell: Cell
     shape: WorkloadShape
     error: float
-    error_rule: ErrorRule
     is_extrapolated: bool
 
 

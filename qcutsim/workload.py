@@ -119,8 +119,10 @@ class WorkloadShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def partitions(self) -> int:
-        """Number of partitions."""
-        return len({c.partition for c in self.classes})
+        """Number of partitions; alike ones of the pipeline ``planned`` share their classes."""
+        if self.pipeline == "upstream":
+            return len({c.partition for c in self.classes})
+        return len(set(self.partition_labels))
 
     def reconstruction_work(self, shots: int) -> int:
         """Work of the strategy; of the per-shot loop coefficients x partitions x shots."""
@@ -160,9 +162,24 @@ def shape_name(work: Workload, workers: int) -> str:
     return f"{name}.json"
 
 
-def is_shipped(work: Workload, workers: int = 1) -> bool:
-    """Whether the shape of a workload comes with qcutsim."""
-    return resources.files("qcutsim.workloads").joinpath(shape_name(work, workers)).is_file()
+def has_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> bool:
+    """Whether :func:`load_shape` finds what it needs, shipped or in the folder that is named.
+
+    A file that is named counts as found.
+
+    Raises:
+        ProfileError: ``reconstruction: auto`` needs a file to be read that is no shape.
+    """
+    if _is_auto(work):
+        usual = msgspec.structs.replace(work, reconstruction=DEFAULT_RECONSTRUCTION)
+        if not has_shape(usual, workers, beside):
+            return False
+        work = _decided(work, workers, beside)
+    name = shape_name(work, workers)
+    if work.shape is None:
+        return resources.files("qcutsim.workloads").joinpath(name).is_file()
+    path = shape_path(work.shape, beside)
+    return not path.is_dir() or exists(path / name)
 
 
 def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> WorkloadShape:
@@ -176,16 +193,20 @@ def load_shape(work: Workload, workers: int = 1, beside: Path | None = None) -> 
     Raises:
         ProfileError: there is none, or the file is not a shape of this workload.
     """
-    if work.pipeline != "upstream" and work.reconstruction == AUTO:
-        work = msgspec.structs.replace(work, reconstruction=_chosen(work, workers, beside))
+    if _is_auto(work):
+        work = _decided(work, workers, beside)
     shape = _load(work, workers, beside)
     if work.shot_allocation == "variance":  # all pilots decide before anything can be merged
         shape = msgspec.structs.replace(shape, merges=())
     return shape
 
 
-def _chosen(work: Workload, workers: int, beside: Path | None) -> str:
-    """The strategy for a workload: any shape of it tells what each would have to do."""
+def _is_auto(work: Workload) -> bool:
+    return work.pipeline != "upstream" and work.reconstruction == AUTO
+
+
+def _decided(work: Workload, workers: int, beside: Path | None) -> Workload:
+    """With the strategy chosen: any shape of it tells what each would have to do."""
     usual = msgspec.structs.replace(work, reconstruction=DEFAULT_RECONSTRUCTION)
     if work.shape is None:
         shape = _load(usual, workers, beside)
@@ -196,6 +217,11 @@ def _chosen(work: Workload, workers: int, beside: Path | None) -> str:
             f"{work.shape}: does not say what each reconstruction would have to do, which "
             "'reconstruction: auto' needs; export the shape again with 'qcutsim shape'"
         )
+    return msgspec.structs.replace(work, reconstruction=chosen_strategy(work, workers, shape))
+
+
+def chosen_strategy(work: Workload, workers: int, shape: WorkloadShape) -> str:
+    """What ``reconstruction: auto`` is on so many workers, told by any shape of the workload."""
     return choose_reconstruction(
         shape.strategies,
         workers=workers,
@@ -204,11 +230,17 @@ def _chosen(work: Workload, workers: int, beside: Path | None) -> str:
     ).kind
 
 
-def _read(shape: str, name: str, beside: Path | None) -> tuple[str, bytes]:
-    """The file that a scenario names, or the one of that name in a folder; its path and data."""
+def shape_path(shape: str, beside: Path | None) -> Path:
+    """The file or folder that a scenario names, which stands in the folder ``beside``."""
     path = Path(shape)
     if beside is not None and not exists(path) and exists(beside / path):
-        path = beside / path
+        return beside / path
+    return path
+
+
+def _read(shape: str, name: str, beside: Path | None) -> tuple[str, bytes]:
+    """The file that a scenario names, or the one of that name in a folder; its path and data."""
+    path = shape_path(shape, beside)
     if path.is_dir():
         path /= name
     try:

@@ -45,6 +45,7 @@ from qcutsim.analysis.evidence import (
     rank_policies,
 )
 from qcutsim.analysis.intervals import (
+    FEWEST_REPLICATIONS,
     Interval,
     are_enough,
     half_width,
@@ -65,6 +66,7 @@ from qcutsim.analysis.scaling import ScalingLaws
 
 __all__ = [
     "FEWEST_QUERIES",
+    "FEWEST_REPLICATIONS",
     "PUBLISHED_SHARES",
     "STAGES",
     "TIE",

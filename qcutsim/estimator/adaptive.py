@@ -69,7 +69,8 @@ class Stages:
             raise InputError(
                 f"allocation 'variance' needs {least} shots for each of {subexperiments:,} "
                 f"distinct subexperiments, {least * subexperiments:,} in all, and has {budget:,}; "
-                "give more shots, or allocation='uniform'"
+                "give more shots (a smaller precision, where that says how many), or "
+                "allocation='uniform'"
             )
         pilot = max(LEAST_PILOT, int(PILOT_SHARE * budget / (2 * subexperiments)))
         left = budget - 2 * pilot * subexperiments

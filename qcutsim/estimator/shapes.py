@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,15 @@ from qcutsim.errors import InputError
 from qcutsim.estimator.pipeline import Prepared, Query, Subexperiment
 from qcutsim.files import make_folder, write_whole
 from qcutsim.learning import bind_model, bind_random, load_circuits, refused_circuit
+from qcutsim.reconstructionchoice import AUTO
 from qcutsim.runtime import load_function
 from qcutsim.scenario import Scenario
-from qcutsim.workload import WorkloadShape, shape_name
+from qcutsim.workload import (
+    DEFAULT_RECONSTRUCTION,
+    WorkloadShape,
+    chosen_strategy,
+    shape_name,
+)
 
 
 def shape_of(
@@ -71,6 +78,28 @@ def _by_class(prepared: Prepared) -> list[list[Subexperiment]]:
     return found
 
 
+def shapes_of(
+    workload: Workload, workers: int = 1, circuit: QuantumCircuit | None = None
+) -> Iterator[tuple[str, WorkloadShape]]:
+    """The shapes by which a simulation finds a workload, each with the name of its file.
+
+    They are those of evenly spread shots: what the allocation changes follows from them. For
+    ``reconstruction: auto`` the first is that of the default strategy, which says what each would
+    have to do, and then there is that of the one chosen, where it is another.
+    """
+    evenly = msgspec.structs.replace(workload, allocation=msgspec.UNSET)
+    if workload.pipeline == "upstream" or workload.reconstruction != AUTO:
+        yield shape_name(evenly, workers), shape_of(evenly, workers, circuit)
+        return
+    usual = msgspec.structs.replace(evenly, reconstruction=DEFAULT_RECONSTRUCTION)
+    shape = shape_of(usual, workers, circuit)
+    yield shape_name(usual, workers), shape
+    kind = chosen_strategy(workload, workers, shape)
+    if kind != usual.reconstruction:
+        chosen = msgspec.structs.replace(evenly, reconstruction=kind)
+        yield shape_name(chosen, workers), shape_of(chosen, workers, circuit)
+
+
 def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
     """Write the shape of every workload of a scenario; returns the files.
 
@@ -79,18 +108,29 @@ def export_shapes(scenario: Scenario, out_dir: Path) -> list[Path]:
     """
     circuits = load_circuits(scenario)
     shapes: dict[str, WorkloadShape] = {}
-    for cell in scenario.cells:
-        work, workers = cell.workload, cell.pool.workers
-        name = shape_name(work, workers)
-        if name not in shapes:
-            try:
-                shapes[name] = shape_of(work, workers, circuits.get(work.title))
-            except InputError as error:
-                if work.title not in circuits:
-                    raise
-                raise refused_circuit(scenario, work, str(error)) from None
-    make_folder(out_dir)
+    asked = {
+        (shape_name(c.workload, c.pool.workers), c.workload.shot_allocation): c
+        for c in scenario.cells
+    }
+    for cell in asked.values():
+        work = cell.workload
+        try:
+            shapes.update(shapes_of(work, cell.pool.workers, circuits.get(work.title)))
+        except InputError as error:
+            if work.title not in circuits:
+                raise
+            raise refused_circuit(scenario, work, str(error)) from None
+    return write_shapes(shapes, out_dir)
+
+
+def write_shapes(shapes: Mapping[str, WorkloadShape], folder: Path) -> list[Path]:
+    """Into files of these names, in a folder that is made if need be; returns them.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    make_folder(folder)
     return [
-        write_whole(out_dir / name, msgspec.json.format(msgspec.json.encode(shape), indent=0))
+        write_whole(folder / name, msgspec.json.format(msgspec.json.encode(shape), indent=0))
         for name, shape in shapes.items()
     ]

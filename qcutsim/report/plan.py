@@ -54,7 +54,6 @@ def plan_tables(search: Search) -> list[Table]:
     if search.recommended not in shown:
         shown.append(search.recommended)
         shown.sort(key=lambda setting: setting.objectives.time_s)
-    rules = {setting.error_rule for setting in shown}
     table = make_table(
         f"Settings that none beats in time, cost and error: {search.name} (> is recommended)",
         "",
@@ -68,13 +67,11 @@ def plan_tables(search: Search) -> list[Table]:
         "time s",
         "90 % interval",
         _cost_name(search.prices),
-        f"standard error ({rules.pop()})" if len(rules) == 1 else "standard error",
+        f"standard error ({search.recommended.error_rule})",
     )
     for setting in shown:
-        cells = [*_cells(setting)]
-        if rules:  # they differ
-            cells[-1] += f" {setting.error_rule}"
-        table.add_row(">" if setting == search.recommended else "", *map(escape, cells))
+        mark = ">" if setting == search.recommended else ""
+        table.add_row(mark, *map(escape, _cells(setting)))
     return [table]
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from circuitscenarios import GHZ, write
 
 from qcutsim.cli import main
 from qcutsim.scenario import load_scenario
@@ -81,12 +82,17 @@ def test_the_same_seed_gives_the_same_answer_as_data(capsys):
     [
         (["--deadline", "90"], "--deadline '90': expected a duration above zero with its unit"),
         (["--workers", "4..1"], "--workers '4..1': '4..1' is not a number from 1 to 100,000"),
-        (["--budget", "-1"], "--budget -1: expected a number of at least 0"),
-        (["--budget", "nan"], "--budget nan: expected a number of at least 0"),
+        (["--budget", "0"], "--budget 0: expected a number above 0, or no --budget"),
+        (["--budget", "-1"], "--budget -1: expected a number above 0"),
+        (["--budget", "nan"], "--budget nan: expected a number above 0"),
         (["--target-error", "0"], "--target-error 0: expected a number above 0"),
         (["--price-shot", "inf"], "--price-shot inf: expected a number of at least 0"),
         (["--speed", "0"], "--speed 0: expected 0.001 to 1000"),
         (["--max-qubits", "0"], "--max-qubits 0: expected at least 1"),
+        (
+            ["--deadline", "90s", "--replications", "9"],
+            "--replications 9: with a deadline, which 19 in 20 runs are to meet, expected at least",
+        ),
         (["--replications", "0"], "--replications 0: expected at least 1"),
         (["--profile", "profile.json"], "2 profiles were given, of the pipelines planned, planned"),
         (["--profile", "none.json"], "none.json: cannot be read"),
@@ -116,3 +122,14 @@ def test_a_folder_of_shapes_holds_what_is_not_shipped(capsys):
     assert found["recommended"]["error_rule"] == "expected"
     assert found["cutting"].startswith("Uncut, the circuit fits on a device of 4 qubits and takes ")
     assert not any("no workload shape" in one["reason"] for one in found["left_out"])
+
+
+def test_the_answer_finds_the_circuit_from_another_folder():
+    more = "  pipeline: planned\n  chunk: 2\n"
+    write(Path("asked"), text=GHZ, labels="AABB", more=more)
+    Path("answers").mkdir()
+    asked = ["plan", "asked/s.yaml", "--profile", "profile.json", "--extrapolate"]
+    few = ["--workers", "1", "--replications", "1", "--max-qubits", "2"]
+    assert main([*asked, *few, "--shapes", "shapes", "-o", "answers/r.yaml"]) == 0
+    simulate = ["simulate", "answers/r.yaml", "--profile", "profile.json", "--extrapolate"]
+    assert main([*simulate, "--out", "simulated"]) == 0

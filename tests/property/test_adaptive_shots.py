@@ -238,6 +238,14 @@ def test_what_does_not_go_with_it_is_refused(options, message):
         made.run([(CHAIN, ONE_TERM)]).result()
 
 
+def test_where_a_precision_says_the_shots_a_smaller_one_is_asked_for():
+    with (
+        estimator(partition_labels="AABB", allocation="variance") as made,
+        pytest.raises(InputError, match=r"give more shots \(a smaller precision, where"),
+    ):
+        made.run([(CHAIN, ONE_TERM)], precision=1.0).result()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from sampled import CHAIN, ONE_TERM, estimator
 
-from qcutsim.cell import Workload
+from qcutsim.cell import Cell, Pool, Workload
 from qcutsim.errors import ProfileError
 from qcutsim.estimator import (
     Limits,
@@ -24,7 +24,7 @@ from qcutsim.estimator import (
 )
 from qcutsim.estimator.choosing import strategy_works
 from qcutsim.estimator.contraction import Step
-from qcutsim.estimator.shapes import shape_of
+from qcutsim.estimator.shapes import export_shapes, shape_of
 from qcutsim.reconstructionchoice import (
     CONTRACTION_S,
     FACTOR_S,
@@ -39,6 +39,7 @@ from qcutsim.reconstructionchoice import (
     expected_s,
 )
 from qcutsim.runtime import load_function
+from qcutsim.scenario import Scenario
 from qcutsim.workload import load_shape
 
 LIMITS = Limits()
@@ -224,6 +225,27 @@ def test_a_simulation_chooses_as_the_real_run_does(labels, workers, allocation, 
     path = tmp_path / "shape.json"
     path.write_bytes(msgspec.json.encode(real))
     assert load_shape(msgspec.structs.replace(work, shape=str(path)), workers) == real
+
+
+@pytest.mark.parametrize("allocation", ["uniform", "variance"])
+@pytest.mark.parametrize("workers", [1, 2, 50])
+@pytest.mark.parametrize("reconstruction", ["auto", "incremental"])
+def test_what_is_exported_is_found_in_its_folder(tmp_path, allocation, workers, reconstruction):
+    """Whatever the allocation that it was exported under: both find the same files."""
+    work = Workload(
+        partition_labels="ABAB",  # none is shipped
+        pipeline="planned",
+        reconstruction=reconstruction,
+        chunk=2,
+        allocation=allocation,
+    )
+    cell = Cell(workload=work, pool=Pool(workers=workers))
+    export_shapes(Scenario("a", 1, 1, 1, (cell,)), tmp_path)
+    found = load_shape(msgspec.structs.replace(work, shape=str(tmp_path)), workers)
+    assert found == shape_of(work, workers)
+    if reconstruction != "auto":
+        evenly = msgspec.structs.replace(work, allocation="uniform", shape=str(tmp_path))
+        assert load_shape(evenly, workers).merges
 
 
 def test_a_shape_that_cannot_tell_is_refused(tmp_path):

@@ -65,6 +65,19 @@ def test_the_time_is_that_of_all_queries_as_a_simulation_gives_it(question, plan
     assert search.recommended.time_s.estimate == pytest.approx(float(np.median(totals_s)), rel=1e-6)
 
 
+def test_with_a_deadline_no_setting_is_left_out_for_its_median(question, planned):
+    """What is slower in the median and dearer can be the one that is never late."""
+    reasons = {
+        is_due: [one.reason for one in plan(question, planned, targets=targets).left_out]
+        for is_due, targets in ((False, None), (True, Targets(deadline_s=3600.0)))
+    }
+    told = {
+        is_due: any(reason.startswith("another setting beats it") for reason in own)
+        for is_due, own in reasons.items()
+    }
+    assert told == {False: True, True: False}
+
+
 def test_cost_is_what_workers_and_shots_cost(question, planned):
     prices = Prices(worker_hour=3.0, shot=1e-6)
     for setting in plan(question, planned, prices=prices).front:
@@ -146,6 +159,33 @@ def test_a_recommended_scenario_on_faster_workers_can_only_be_simulated(
     )
 
 
+def test_what_the_allocation_does_not_go_with_is_named(question, planned, tmp_path):
+    text = TEXT.replace("chunk: 2", "chunk: 2, allocation: variance")
+    (cell,) = load(tmp_path, text).cells
+    per_shot = msgspec.structs.replace(cell.workload, reconstruction="per_shot")
+    weighing = Weighing(question, {"planned": planned}, Terms())
+    assert weighing.weigh([msgspec.structs.replace(cell, workload=per_shot)]) == []
+    (left,) = weighing.told()
+    assert left.reason.startswith("workload.allocation: 'variance' weighs shots, which ")
+
+
+def test_with_an_allocation_a_target_takes_shots_enough_for_it(planned, tmp_path):
+    text = TEXT.replace("chunk: 2", "chunk: 2, allocation: variance")
+    target = Targets(error=1.0)  # which two shots meet
+    (cell,) = load(tmp_path, text).cells
+    terms = Terms(targets=target, replications=1, extrapolate=True)
+    weighing = Weighing(load(tmp_path, text), {"planned": planned}, terms)
+    _, solved = weighing.weigh([cell], solve_shots=True)
+    assert solved.cell.workload.shots == 10
+
+
+def test_an_inline_pool_is_left_out_where_tasks_are_to_be_given_up(tmp_path):
+    scenario = load(tmp_path, f"{TEXT}timeout_s: 60\n")
+    choices, left_out = choices_of(scenario, ["planned"], ["inline", "threads"])
+    assert choices.kinds == ("threads",)
+    assert "pools of kind inline: cannot give a task up, as timeout_s asks" in left_out
+
+
 def test_why_adds_up(question, planned):
     search = plan(question, planned)
     assert sum(search.critical_path.values()) == pytest.approx(1, abs=1e-3)
@@ -189,8 +229,30 @@ def test_a_wrong_question_is_refused(question, planned, options, message):
 
 def test_where_nothing_can_be_simulated_it_is_said_why(question, planned):
     narrow = msgspec.structs.replace(planned, cuts=(1, 2))
-    with pytest.raises(InputError, match=r"no setting can be simulated .* 3 cuts \(calibrated on"):
+    with pytest.raises(
+        InputError, match=r"no setting can be simulated .* 3 cuts \(calibrated on"
+    ) as raised:
         plan(question, narrow, max_qubits=1)
+    assert "()" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (Targets(budget=0.0), "--budget 0: expected a number above 0"),
+        (Targets(deadline_s=-1.0), "--deadline -1: expected a number above 0"),
+        (Targets(error=float("nan")), "--target-error nan: expected a number above 0"),
+    ],
+    ids=["budget", "deadline", "error"],
+)
+def test_a_limit_that_nothing_can_meet_is_refused(question, planned, targets, message):
+    with pytest.raises(InputError, match=message):
+        plan(question, planned, targets=targets)
+
+
+def test_a_deadline_takes_replications_enough_for_an_interval(question, planned):
+    with pytest.raises(InputError, match=r"--replications 9: with a deadline, .* at least 10"):
+        plan(question, planned, targets=Targets(deadline_s=60.0), replications=9)
 
 
 def test_profiles_are_of_different_pipelines(question, planned):
@@ -249,8 +311,8 @@ def test_the_nominal_error_is_above_the_measured_one_of_every_cut(measured):
 def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
     """Of pool, workers and policy, for each cut and straggler law of the pipeline planned.
 
-    By the median query. Under the seed of the log the simulation meets the stragglers that were
-    injected there; under others the median of queries of which half meet one tells little.
+    By the median query. Under the seed of the log the first replication meets the stragglers that
+    were injected there; under others the median of queries of which half meet one tells little.
     """
     logs = committed_logs()
     profile = calibrate_logs(logs, only=["pipeline=planned", *CALIBRATED_ON])
@@ -262,7 +324,7 @@ def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
     weighing = Weighing(
         Scenario("log", LOG_SEED, 1, 1, ()),
         {"planned": profile},
-        Terms(replications=10, extrapolate=True),
+        Terms(replications=1, extrapolate=True),
     )
     cells = [measured[key][0] for own in asked.values() for key in own]
     settings = {setting.cell.key: setting for setting in weighing.weigh(cells)}

@@ -52,6 +52,13 @@ def test_the_library_makes_each_partition_for_every_coefficient(name):
     assert shape.reconstruction_work(100) == 100 * shape.coefficients * shape.partitions
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_alike_partitions_count_each(name):
+    """In ABCD the middle two are one subcircuit, which is made once."""
+    work, workers = workload_of(name)
+    assert load_shape(work, workers).partitions == len(set(work.partition_labels))
+
+
 @pytest.mark.parametrize("name", [name for name in SHIPPED if "planned" in name])
 def test_a_chunk_is_no_larger_than_asked_and_merges_need_what_comes_before_them(name):
     work, workers = workload_of(name)
