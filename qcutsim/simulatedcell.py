@@ -267,7 +267,8 @@ def _slowdown(
         discrepancies(simulation.profile, simulation.scenario, own, replications)[sorted(both)]
         for own in (cell, quiet)
     )
-    return interval(slow * off / (quick * quiet_off), float(np.median(slow / quick)))
+    middle = float(np.median(slow / quick)) if len(slow) else float("nan")
+    return interval(slow * off / (quick * quiet_off), middle)
 
 
 def _total_s(query: QueryRecord) -> float:

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         metavar="FILE",
-        help="a calibration profile; without --simulated, what was measured is simulated under it",
+        help="a calibration profile; without --simulated, what was measured is simulated under it, "
+        "with the stragglers that it met",
     )
     parser.add_argument(
         "--simulated", nargs="+", default=[], metavar="LOG", help="logs or folders of simulations"

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qcutsim.analysis import TIE
+from qcutsim.cell import Pool
 from qcutsim.planner import Search
 from qcutsim.report.tables import make_table
 from qcutsim.simulatedonly import refusal
@@ -119,18 +120,27 @@ def _in_words(search: Search) -> str:
     queries = setting.cell.queries_together
     return (
         f"{work.partition_labels} ({cuts}), {strategy_name(setting.cell)}, {work.shots:,} shots a "
-        f"subexperiment, {pool.workers} {pool.kind}, {setting.cell.policy['kind']}: "
+        f"subexperiment, {_workers(pool)}, {setting.cell.policy['kind']}: "
         f"{of.time_s:.3g} s ({_range(setting)}) for {queries} "
         f"{'query' if queries == 1 else 'queries'}, {of.cost:.3g} "
         f"{_cost_name(search.prices)}, standard error {of.error:.2g} ({setting.error_rule})"
     )
 
 
+def _workers(pool: Pool) -> str:
+    """As ``1 process`` or ``4 threads``."""
+    one = {"processes": "process", "threads": "thread"}.get(pool.kind, pool.kind)
+    return f"{pool.workers} {one if pool.workers == 1 else pool.kind}"
+
+
 def _why(search: Search) -> str:
     stage, share = max(search.recommended.stage_shares.items(), key=lambda of: of[1])
     pieces = list(search.critical_path.items())[:4]
     path = ", ".join(f"{_PIECES.get(name, name)} {_part(part)}" for name, part in pieces)
-    help_ = next((_CAN_HELP[name] for name, _ in pieces if name in _CAN_HELP), None)
+    can_help = dict(_CAN_HELP)
+    if search.recommended.cell.policy["kind"] == "speculative":  # that copies late tasks already
+        can_help["straggler"] = "fewer stragglers"
+    help_ = next((can_help[name] for name, _ in pieces if name in can_help), None)
     hint = "" if help_ is None else f"; what would help most: {help_}"
     return (
         f"why: the stage {stage!r} bounds it, {_part(share)} of a query. Along the critical path: "

@@ -66,7 +66,8 @@ class Terminal:
             stdin=there,
             stdout=there,
             stderr=there,
-            env=os.environ | {"TERM": term, "NO_COLOR": "1"},
+            env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+            | {"TERM": term, "NO_COLOR": "1"},
             start_new_session=True,
         )
         os.close(there)

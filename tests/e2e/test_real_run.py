@@ -169,7 +169,11 @@ def test_a_log_is_calibrated_on_simulated_and_compared(measured, tmp_path, capsy
     rows = json.loads(capsys.readouterr().out)["configurations"]
     assert len(rows) == 8
     assert all(row["simulated_makespan_s"] > 0 for row in rows)
+    assert all(row["makespan_interval"] is not None for row in rows)
     given = compare_logs([measured], profile=load_profile(profile), simulated=[simulated])
+    logs = ["--measured", str(measured.parent), "--simulated", str(simulated.parent)]
+    assert main(["compare", *logs, "--profile", profile, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["configurations"]
     assert [row.simulated_makespan_s for row in given.configurations] == [
         row["simulated_makespan_s"] for row in rows
     ]

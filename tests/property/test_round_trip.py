@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -105,13 +106,14 @@ def test_stragglers_come_back_exactly(both):
     delayed = tasks = 0
     for tasks_of_query in (12, 108):
         for repetition in range(3):
-            for index in range(4):
+            for index, replication in itertools.product(range(4), range(2)):
                 injected = InjectedDelays(
                     Stragglers(probability=0.1, delay_s=0.1),
                     SEED,
                     tasks_of_query,
                     repetition=repetition,
                     index=index,
+                    luck=replication,
                 )
                 delayed += sum(injected(task, 0, 0) > 0 for task in range(tasks_of_query))
                 tasks += tasks_of_query
