@@ -308,11 +308,12 @@ def test_the_nominal_error_is_above_the_measured_one_of_every_cut(measured):
     assert min(ratios) > 1
 
 
-def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
+@pytest.mark.parametrize("seed", [LOG_SEED, 1])
+def test_the_choice_is_within_10_percent_of_the_best_measured(measured, seed):
     """Of pool, workers and policy, for each cut and straggler law of the pipeline planned.
 
-    By the median query. Under the seed of the log the first replication meets the stragglers that
-    were injected there; under others the median of queries of which half meet one tells little.
+    By the mean query, which is what the time of a whole workload is made of: the median of queries
+    of which half meet a straggler tells little.
     """
     logs = committed_logs()
     profile = calibrate_logs(logs, only=["pipeline=planned", *CALIBRATED_ON])
@@ -322,21 +323,21 @@ def test_the_choice_is_within_10_percent_of_the_best_measured(measured):
             law = cell.stragglers.probability
             asked[f"{cell.workload.partition_labels}, stragglers {law:g}"].append(key)
     weighing = Weighing(
-        Scenario("log", LOG_SEED, 1, 1, ()),
+        Scenario("log", seed, 1, 1, ()),
         {"planned": profile},
-        Terms(replications=1, extrapolate=True),
+        Terms(replications=20, extrapolate=True),
     )
     cells = [measured[key][0] for own in asked.values() for key in own]
     settings = {setting.cell.key: setting for setting in weighing.weigh(cells)}
 
-    def median_s(key: str) -> float:
-        return float(np.median([query.total_s for query in measured[key][1]]))
+    def mean_s(key: str) -> float:
+        return float(np.mean([query.total_s for query in measured[key][1]]))
 
     excess = {}
     for name, own in asked.items():
         search = recommend(weighing, [settings[key] for key in own])
-        best_s = min(map(median_s, own))
-        excess[name] = median_s(search.recommended.cell.key) / best_s - 1
+        best_s = min(map(mean_s, own))
+        excess[name] = mean_s(search.recommended.cell.key) / best_s - 1
     assert len(excess) == 6
     assert {name: value for name, value in excess.items() if value > 0.1} == {}
 
