@@ -17,7 +17,7 @@ from qcutsim.files import exists, write_whole
 from qcutsim.measure import LOG_NAME, run_scenario
 from qcutsim.packagedscenarios import packaged_scenario
 from qcutsim.progress import Stage, quiet_stage
-from qcutsim.report import draw_speed_up
+from qcutsim.report import draw_speed_up, page_of, read_sources, render
 from qcutsim.simulation import Simulation
 from qcutsim.study import Study, read_study, write_simulations
 from qcutsim.studyfiles import SIMULATED_NAME, STATISTICS_NAME
@@ -26,6 +26,18 @@ CALIBRATED_ON = "workers<=2"
 PROFILE_NAME = "profile.json"
 COMPARISON_NAME = "comparison.json"
 FIGURE_NAME = "speedup.png"
+REPORT_NAME = "report.html"
+
+
+MADE = (
+    PROFILE_NAME,
+    SIMULATED_NAME,
+    STATISTICS_NAME,
+    COMPARISON_NAME,
+    FIGURE_NAME,
+    REPORT_NAME,
+)
+"""What is made of the measurement, each time anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class QuickstartResult:
     simulated: dict[Configuration, Summary]
     comparison: Comparison
     study: Study
+    answer: tuple[str, ...]
     files: tuple[Path, ...]
 
 
@@ -51,8 +64,8 @@ def run_quickstart(
     An interrupted measurement goes on where it stopped; what is made from it is made anew.
 
     Args:
-        out_dir: where ``run.jsonl``, ``profile.json``, ``simulated.jsonl``, ``comparison.json``
-            and ``speedup.png`` go.
+        out_dir: where ``run.jsonl``, ``profile.json``, ``simulated.jsonl``, ``comparison.json``,
+            ``speedup.png`` and ``report.html`` go.
         seed: of everything; the scenario's own by default.
         stage: opens a progress display for each step.
 
@@ -90,13 +103,16 @@ def run_quickstart(
         _, virtual = read_query_records([simulated_path])
         measured, simulated = summarise(real), summarise(virtual)
         figure = draw_speed_up(measured, simulated, out / FIGURE_NAME)
+        page = page_of(read_sources([out]), "Quickstart: where the time goes")
+        report = write_whole(out / REPORT_NAME, render(page).encode())
     return QuickstartResult(
         profile=profile,
         measured=measured,
         simulated=simulated,
         comparison=comparison,
         study=study,
-        files=(out / LOG_NAME, profile_path, simulated_path, comparison_path, figure),
+        answer=tuple(page.answer),
+        files=(log, profile_path, simulated_path, comparison_path, figure, report),
     )
 
 
@@ -104,7 +120,7 @@ def _refuse_foreign_files(out: Path) -> None:
     """What an earlier quickstart made is made anew; anything else is the user's."""
     if exists(out / LOG_NAME):
         return
-    for name in (PROFILE_NAME, SIMULATED_NAME, STATISTICS_NAME, COMPARISON_NAME, FIGURE_NAME):
+    for name in MADE:
         if exists(out / name):
             raise InputError(
                 f"{out / name}: exists, and no {LOG_NAME} of a quickstart beside it; "

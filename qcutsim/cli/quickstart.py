@@ -43,4 +43,5 @@ def run(arguments: argparse.Namespace) -> None:
     say(f"calibrated on {CALIBRATED_ON}; larger pools are predictions")
     say(*profile_notes(result.profile))
     say(*study_notes(result.study))
+    say("", *result.answer)
     say("wrote:", *(f"  {path}" for path in result.files))

@@ -8,7 +8,7 @@ from qcutsim.cli import main
 
 
 @pytest.mark.parametrize(
-    "name", ["profile.json", "simulated.jsonl", "comparison.json", "speedup.png"]
+    "name", ["profile.json", "simulated.jsonl", "comparison.json", "report.html"]
 )
 def test_the_quickstart_overwrites_no_file_of_others(name, tmp_path, capsys):
     (tmp_path / name).write_text("mine")
