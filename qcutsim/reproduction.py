@@ -122,7 +122,7 @@ def reproduce_paper(
 
     Args:
         out_dir: a folder a question, the profiles, and the simulated study go there.
-        quick: a part of the real runs, minutes instead of hours; the rest is simulated.
+        quick: a part of the real runs, minutes instead of an hour; the rest is simulated.
         seed: of everything random; the scenarios' own by default.
         stage: opens a progress display for each step.
 

@@ -1,6 +1,6 @@
 """The research questions on time of arXiv:2602.16233: run, simulated, and held against the paper.
 
-With --quick a part is run for real, in minutes; without it all of it, in an hour or more.
+With --quick a part is run for real, in minutes; without it all of it, in about an hour.
 Interrupted, it goes on where it stopped when the same command is given again. The page
 reproduction.md, its figures, and the same as JSON are left in the folder given by --out.
 """
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from qcutsim.cli.output import add_json_flag
 
     parser.add_argument("--out", required=True, metavar="DIR", help="where files go")
-    parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
+    parser.add_argument("--quick", action="store_true", help="minutes instead of an hour")
     parser.add_argument("--seed", type=int, help="of everything that is random")
     add_json_flag(parser)
 

@@ -138,11 +138,11 @@ def _on_cores(found: Reproduction) -> Iterator[str]:
         if bound is None or up is None:
             continue
         is_locked = used.cores < MOST_LOCKED_CORES and up < MOST_LOCKED_CORES
-        why = "one interpreter lock, which Aer holds, bounds them" if is_locked else "no one lock"
+        lock = "one interpreter lock, which Aer holds, bounds" if is_locked else "no lock bounds"
         yield (
             f"{_cuts(used.cuts)}, upstream: {used.workers} threads are {up:.2f} times as fast as "
-            f"one and keep {used.cores:.2f} cores busy: {why}; Amdahl's bound by reconstruction "
-            f"would be {bound:.1f}"
+            f"one and keep {used.cores:.2f} cores busy: {lock} them; Amdahl's bound by "
+            f"reconstruction would be {bound:.1f}"
         )
 
 

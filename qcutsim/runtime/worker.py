@@ -69,7 +69,7 @@ def serve(connection: socket.socket, function_name: str) -> None:
     """Load the function, say so, and run tasks until the connection closes."""
     try:
         function = load_function(function_name)
-    except Exception:
+    except Exception:  # whatever an import raises: the coordinator, which waits, is told
         connection.sendall(frame(ReadyMessage(traceback.format_exc(limit=1))))
         return
     connection.sendall(frame(ReadyMessage(None)))
